@@ -1,0 +1,229 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// acceptor is a rotation whose system is told by us what to accept.
+type acceptor struct {
+	*overlap
+	server Server
+}
+
+// install has the target accepted at every place, beside the others.
+func (a *acceptor) install() Step {
+	return Step{
+		Name: StepInstall,
+		Goal: "the server accepts the new version, everywhere",
+		Check: func(ctx context.Context, rec Record) (State, error) {
+			t, ok := rec.Target()
+			if !ok {
+				return State{}, fmt.Errorf("%v has no value on record", a.intent.To)
+			}
+			return a.standing(ctx, t, Accepts)
+		},
+		Apply: func(ctx context.Context, rec Record) error {
+			t, ok := rec.Target()
+			if !ok {
+				return fmt.Errorf("%v has no value on record", a.intent.To)
+			}
+			return a.server.Install(ctx, a.fence, t)
+		},
+		Plan: a.plan(EffectInstall),
+	}
+}
+
+// standing is done when every place treats c in one of the wanted ways. No place at all is no proof.
+func (a *acceptor) standing(ctx context.Context, c Credential, wanted ...Status) (State, error) {
+	places, err := a.server.Standing(ctx, c)
+	if err != nil {
+		return State{}, err
+	}
+	if len(places) == 0 {
+		return State{}, fmt.Errorf("the server named no place where %s could be accepted", c.ID)
+	}
+	s := State{Phase: Done}
+	for _, p := range places {
+		phase := judge(p.Status, wanted)
+		s.worsen(phase != Done, phase)
+		s.Items = append(s.Items, Item{Name: p.Where, Phase: phase, Note: p.note()})
+		if s.Note == "" || phase == s.Phase {
+			s.Note = fmt.Sprintf("%s: %s", c.ID, p.note())
+		}
+	}
+	if len(places) > 1 && s.Phase == Done {
+		s.Note = fmt.Sprintf("%s, at %d places", s.Note, len(places))
+	}
+	return s, nil
+}
+
+func (p Standing) note() string {
+	if p.Proof == "" {
+		return string(p.Status)
+	}
+	return fmt.Sprintf("%s (%s)", p.Status, p.Proof)
+}
+
+// judge is the phase that a status means where wanted are the ones to reach.
+func judge(got Status, wanted []Status) Phase {
+	for _, w := range wanted {
+		if got == w {
+			return Done
+		}
+	}
+	switch got {
+	case Unknown:
+		return Waiting
+	case Unproven:
+		return Doubtful
+	}
+	return ToDo
+}
+
+// plan says what e would do to the target, or to the other versions.
+func (a *acceptor) plan(e Effect) func(context.Context, Record) ([]string, error) {
+	return func(ctx context.Context, rec Record) (lines []string, err error) {
+		cs := rec.Others()
+		if e == EffectInstall {
+			t, _ := rec.Target()
+			cs = []Credential{t}
+		}
+		for _, c := range cs {
+			more, err := a.server.Plan(ctx, e, c)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, more...)
+		}
+		return lines, nil
+	}
+}
+
+// revoke has every other version refused everywhere, and its sessions ended.
+func (a *acceptor) revoke() Step {
+	return Step{
+		Name:     StepRevoke,
+		Goal:     "the server refuses the old version, which can still be brought back",
+		Check:    a.isRevoked,
+		Guard:    a.healthy,
+		Apply:    a.quarantine,
+		Plan:     a.plan(EffectRevoke),
+		Resurvey: true,
+	}
+}
+
+// isRevoked wants every other version refused at every place, nobody left on it, and, where there is
+// something to bring back, the time since when.
+func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
+	all := State{Phase: Done}
+	for _, c := range rec.Others() {
+		s, err := a.isRefused(ctx, rec, c)
+		if err != nil {
+			return State{}, err
+		}
+		all.worsen(s.Phase != Done, s.Phase)
+		all.Items = append(all.Items, s.Items...)
+	}
+	all.Note = fmt.Sprintf("%s refused", ids(rec.Others()))
+	if all.Phase != Done {
+		all.Note = fmt.Sprintf("%s not refused yet", ids(rec.Others()))
+	}
+	return all, nil
+}
+
+func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (State, error) {
+	s, err := a.standing(ctx, c, Quarantined, Absent)
+	if err != nil {
+		return State{}, err
+	}
+	use, err := a.server.InUse(ctx, c)
+	if err != nil {
+		return State{}, fmt.Errorf("who uses %s: %w", c.ID, err)
+	}
+	s.worsen(!use.Known, Doubtful)
+	s.worsen(len(use.Sessions) > 0, ToDo)
+	_, live := rec.Live[c.V]
+	s.worsen(live && rec.Marks[MarkQuarantined].IsZero(), ToDo)
+	return s, nil
+}
+
+func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
+	for _, c := range rec.Others() {
+		s, err := a.standing(ctx, c, Absent)
+		if err != nil {
+			return err
+		}
+		if s.Phase == Done {
+			continue
+		}
+		if err := a.server.Revoke(ctx, a.fence, c); err != nil {
+			return err
+		}
+	}
+	return a.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkQuarantined, a.Now()) })
+}
+
+// marked is marks with one more.
+func marked(marks map[string]time.Time, name string, at time.Time) map[string]time.Time {
+	next := map[string]time.Time{name: at}
+	for k, v := range marks {
+		if k != name {
+			next[k] = v
+		}
+	}
+	return next
+}
+
+// retire removes the other versions from the server and forgets their values: from here there is no way back.
+func (a *acceptor) retire() Step {
+	return Step{
+		Name:     StepRetire,
+		Goal:     "the old version is gone, from the server and from the record",
+		Check:    a.isRetired,
+		Apply:    a.erase,
+		Plan:     a.plan(EffectErase),
+		Resurvey: true,
+	}
+}
+
+func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
+	all := State{Phase: Done, Note: fmt.Sprintf("%s gone", ids(rec.Others()))}
+	for _, c := range rec.Others() {
+		s, err := a.standing(ctx, c, Absent)
+		if err != nil {
+			return State{}, err
+		}
+		_, live := rec.Live[c.V]
+		s.worsen(live, ToDo)
+		all.worsen(s.Phase != Done, s.Phase)
+		all.Items = append(all.Items, s.Items...)
+	}
+	if all.Phase != Done {
+		all.Note = fmt.Sprintf("%s still there", ids(rec.Others()))
+	}
+	return all, nil
+}
+
+// erase takes one version at a time: first from the server, then from the record, so that no value is
+// forgotten that a server still accepts.
+func (a *acceptor) erase(ctx context.Context, rec Record) error {
+	for _, c := range rec.Others() {
+		s, err := a.standing(ctx, c, Absent)
+		if err != nil {
+			return err
+		}
+		_, live := rec.Live[c.V]
+		if s.Phase == Done && !live {
+			continue
+		}
+		if err := a.server.Erase(ctx, a.fence, c); err != nil {
+			return err
+		}
+		if live {
+			return a.Store.Retire(ctx, rec.Revision, c.V)
+		}
+	}
+	return nil
+}

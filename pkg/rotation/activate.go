@@ -1,0 +1,86 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+)
+
+// activate makes the target the version that the application's Secret says to use.
+func (o *overlap) activate() Step {
+	return Step{
+		Name:     StepActivate,
+		Recorded: true,
+		Goal:     "the application's Secret holds the new version",
+		Check:    o.isActive,
+		Guard:    o.ready,
+		Apply: func(ctx context.Context, rec Record) error {
+			return o.Store.Publish(ctx, rec.Revision, o.activeView(rec))
+		},
+		Plan: func(ctx context.Context, rec Record) ([]string, error) {
+			return o.Store.Plan(ctx, rec, o.activeView(rec))
+		},
+	}
+}
+
+// activeView is the target as the active version, with all others still accepted unless they have leaked.
+func (o *overlap) activeView(rec Record) View {
+	if o.intent.Compromised {
+		return only(o.intent.To)
+	}
+	if _, told := o.System.(Server); told {
+		return only(o.intent.To)
+	}
+	v := rec.Latest().View.with(o.intent.To)
+	v.Active = o.intent.To
+	return v
+}
+
+func (o *overlap) isActive(_ context.Context, rec Record) (State, error) {
+	active := rec.Active()
+	if rec.Edited {
+		return State{Phase: Stale, Note: fmt.Sprintf(
+			"somebody else has changed the application's Secret since edition %d made %v active", rec.Latest().N, active)}, nil
+	}
+	if active != o.intent.To {
+		return State{Phase: ToDo, Note: fmt.Sprintf("%v is active", active)}, nil
+	}
+	return State{Phase: Done, Note: fmt.Sprintf("%v is active since edition %d", active, rec.Latest().N)}, nil
+}
+
+// ready holds activate up while a consumer is not well for reasons of its own: a rotation into a rollout that is
+// stuck would be taken for its cause. The way back is never held up by this.
+func (o *overlap) ready(ctx context.Context, rec Record) (State, error) {
+	if o.intent.Back {
+		return State{Phase: Done}, nil
+	}
+	return o.healthy(ctx, rec)
+}
+
+// healthy holds a step up until every rollout is through and every pod is ready: what is still on its way
+// may yet come up with something older. A compromised value waits for nobody.
+func (o *overlap) healthy(ctx context.Context, _ Record) (State, error) {
+	if o.intent.Compromised {
+		return State{Phase: Done}, nil
+	}
+	workloads, err := o.Consumers.Workloads(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	for _, w := range workloads {
+		if s, well := w.health(); !well {
+			return s, nil
+		}
+	}
+	return State{Phase: Done, Note: "all consumers are ready"}, nil
+}
+
+// health is whether w is settled with all its pods ready, and what keeps it from that.
+func (w Workload) health() (s State, well bool) {
+	switch {
+	case w.Failed != "":
+		return State{Phase: Failed, Note: w.Name + ": " + w.Failed, Items: problems(w)}, false
+	case !w.Settled || w.ready() < w.Desired:
+		return State{Phase: Waiting, Note: fmt.Sprintf("%s is not settled: %d of %d pods ready", w.Name, w.ready(), w.Desired), Items: problems(w)}, false
+	}
+	return State{}, true
+}

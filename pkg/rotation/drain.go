@@ -1,0 +1,196 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// drain waits until nobody uses the other versions: no session of any of them, on any node, over
+// an observation window, since none at one moment is only a sample.
+func (o *overlap) drain() Step {
+	return Step{
+		Name:  StepDrain,
+		Goal:  "nobody uses the old version",
+		Check: o.isIdle,
+		Apply: o.replaceStragglers,
+	}
+}
+
+func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
+	stragglers, err := o.stragglers(ctx, rec)
+	if err != nil || stragglers == nil {
+		return State{Phase: Doubtful, Note: "the system cannot tell who uses the old version"}, err
+	}
+	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(rec.Others()))}
+	for _, g := range stragglers.all {
+		s.Items = append(s.Items, Item{Name: g.name, Phase: Waiting, Note: g.note})
+	}
+	now := o.Now()
+	switch {
+	case len(stragglers.pods) > 0:
+		s.Phase = ToDo
+	case len(stragglers.all) > 0 && !o.Terminate:
+	case o.quiet.IsZero():
+		o.quiet = now
+		fallthrough
+	default:
+		s.Until = o.quiet.Add(o.Window)
+		if !now.Before(s.Until) {
+			s.Phase, s.Until = Done, time.Time{}
+		}
+		return s, nil
+	}
+	o.quiet = time.Time{}
+	return s, nil
+}
+
+// straggler is a session of an other version and whom it belongs to.
+type straggler struct {
+	name, note string
+}
+
+// stragglers are all sessions of the other versions, and the pods among them that are there to stay.
+type stragglers struct {
+	all  []straggler
+	pods []podOf
+}
+
+type podOf struct {
+	w Workload
+	p Pod
+}
+
+// stragglers looks at every other version; nil means that the system cannot tell.
+func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
+	found := &stragglers{}
+	var sessions []Session
+	for _, c := range rec.Others() {
+		use, err := o.System.InUse(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("who uses %s: %w", c.ID, err)
+		}
+		if !use.Known {
+			return nil, nil
+		}
+		sessions = append(sessions, use.Sessions...)
+	}
+	if len(sessions) == 0 {
+		return found, nil
+	}
+	workloads, err := o.Consumers.Workloads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sessions {
+		found.add(s, workloads)
+	}
+	return found, nil
+}
+
+func (g *stragglers) add(s Session, workloads []Workload) {
+	owner, ok := ownerOf(s, workloads)
+	if !ok {
+		g.all = append(g.all, straggler{name: s.stranger(), note: "not a known pod; since " + s.Since.UTC().Format(time.TimeOnly)})
+		return
+	}
+	note := owner.w.Name
+	if owner.p.Terminating {
+		note += ", terminating"
+	} else {
+		g.pods = append(g.pods, owner)
+	}
+	g.all = append(g.all, straggler{name: "pod/" + owner.p.Name, note: note})
+}
+
+// ownerOf is the pod that a session comes from: its address, and an age within the pod's life, since
+// addresses are used again.
+func ownerOf(s Session, workloads []Workload) (podOf, bool) {
+	for _, w := range workloads {
+		for _, p := range w.Pods {
+			if s.Address != "" && slices.Contains(p.Addresses, s.Address) && !s.Since.Before(p.Created) {
+				return podOf{w, p}, true
+			}
+		}
+	}
+	return podOf{}, false
+}
+
+// stranger names a session that belongs to no known pod.
+func (s Session) stranger() string {
+	name := s.Address
+	if name == "" {
+		name = "local socket"
+	}
+	if s.App != "" {
+		name += fmt.Sprintf(" (%s)", s.App)
+	}
+	return name
+}
+
+// replaceStragglers ends pods that still use an other version although their labels say better: what they were
+// handed at their start was old. One pod of each workload at a time, and only while all others serve.
+func (o *overlap) replaceStragglers(ctx context.Context, rec Record) error {
+	found, err := o.stragglers(ctx, rec)
+	if err != nil || found == nil {
+		return err
+	}
+	ended := map[string]bool{}
+	for _, g := range found.pods {
+		if ended[g.w.Name] || g.w.Fixed || !g.w.Settled || g.w.ready() < g.w.Desired {
+			continue
+		}
+		if err := o.Consumers.Replace(ctx, g.w, g.p); err != nil {
+			return fmt.Errorf("replacing pod %s, which still uses the old version: %w", g.p.Name, err)
+		}
+		ended[g.w.Name] = true
+	}
+	return nil
+}
+
+// soak leaves the other versions quarantined for a while before they are erased: whoever was not seen
+// shows up as refused, and one command brings the value back.
+func (o *overlap) soak() Step {
+	return Step{
+		Name: StepSoak,
+		Goal: "the old version has been refused for a while, and nobody missed it",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			since := rec.Marks[MarkQuarantined]
+			switch {
+			case !rec.leaving():
+				return State{Phase: Done, Note: "nothing is left to be missed"}, nil
+			case !published(rec):
+				return State{Phase: Done, Note: "what is to be erased was never handed out"}, nil
+			case since.IsZero():
+				return State{Phase: Waiting, Note: fmt.Sprintf("%s is not refused yet", ids(rec.Others()))}, nil
+			}
+			if end := since.Add(o.Soak); o.Now().Before(end) {
+				return State{Phase: Waiting, Until: end, Note: fmt.Sprintf("%s refused since %s", ids(rec.Others()), since.UTC().Format(time.TimeOnly))}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("refused for %v", o.Soak)}, nil
+		},
+	}
+}
+
+// published says whether an edition ever made one of the other versions active.
+func published(rec Record) bool {
+	for _, c := range rec.Others() {
+		if slices.ContainsFunc(rec.Editions, func(e Edition) bool { return e.View.Active == c.V }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ids names credentials for people: "backend, backend_v2".
+func ids(cs []Credential) string {
+	if len(cs) == 0 {
+		return "any other version"
+	}
+	text := cs[0].ID
+	for _, c := range cs[1:] {
+		text += ", " + c.ID
+	}
+	return text
+}

@@ -1,0 +1,222 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Parts are the two seams of a rotation and its consumers.
+type Parts struct {
+	System    System
+	Store     Store
+	Consumers Consumers
+}
+
+// Options are what an operator may set. The zero value waits for nothing but evidence.
+type Options struct {
+	Soak     time.Duration // how long the other versions stay quarantined before they are erased
+	Window   time.Duration // how long nobody may be seen on the other versions before they count as idle
+	Lifetime time.Duration // how long after the last change what was issued under the old version is valid, leeway included
+	Skew     time.Duration // how far the clocks of the API server and the nodes may be apart
+	// Terminate lets revoke end the sessions of clients that are not known pods; otherwise drain waits for them.
+	Terminate bool
+	// Preflight is looked at before a rotation begins: each may refuse, and changes nothing.
+	Preflight []func(context.Context, Record) error
+	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
+	Want Want
+	// Now is the API server's clock; nil is the local one.
+	Now func() time.Time
+}
+
+// overlap is one rotation: its parts, its intent, and what was seen during this run.
+type overlap struct {
+	Parts
+	Options
+	intent Intent
+	quiet  time.Time // since when this run has seen nobody on the other versions
+}
+
+// Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until
+// nobody uses the old one. For an abort it is the same list: the intent swaps target and
+// others, and nothing else. For a compromised value it is a shorter one: what waits for users of
+// the old version is left out.
+//
+// The order is the proof that no consumer ever holds what its server refuses: a version is accepted before
+// it is active, everywhere before the others are looked at, and idle before it is refused.
+func Overlap(p Parts, i Intent, o Options) []Step {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &overlap{Parts: p, Options: o, intent: i}
+	server, told := p.System.(Server)
+	list := []Step{r.begin(), r.stage()}
+	if told {
+		s := &acceptor{r, server}
+		list = append(list, s.install(), r.activate(), r.rollout())
+		if !i.Compromised {
+			list = append(list, r.drain())
+		}
+		list = append(list, s.revoke())
+		if !i.Compromised {
+			list = append(list, r.soak())
+		}
+		return append(list, s.retire())
+	}
+	k := &verifiers{r}
+	if !i.Compromised {
+		list = append(list, k.publish(), k.distribute())
+	}
+	list = append(list, r.activate(), r.rollout())
+	if !i.Compromised {
+		list = append(list, k.outlive())
+	}
+	return append(list, k.revoke(), k.forget(), k.retire())
+}
+
+// fence reads the intent again, for a Server to call right before an effect.
+func (o *overlap) fence(ctx context.Context) error {
+	rec, err := o.Store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the intent again: %w", err)
+	}
+	return o.mine(rec)
+}
+
+// mine says whether the record's intent is still the one this list is for.
+func (o *overlap) mine(rec Record) error {
+	switch {
+	case rec.Intent == nil:
+		return fmt.Errorf("the record of the rotation is gone: %w", ErrSuperseded)
+	case !rec.Intent.same(o.intent):
+		return WithHint(fmt.Errorf("%s has decided for %v in the meantime: %w", rec.Intent.By, rec.Intent.To, ErrSuperseded),
+			"look at `kubectl rotate status` before you go on")
+	}
+	return nil
+}
+
+// begin makes the intent durable. Where nothing was on record, or the value in the Secret was on none,
+// an edition is written down for what the Secret holds now.
+func (o *overlap) begin() Step {
+	return Step{
+		Name:     StepBegin,
+		Recorded: true,
+		Goal:     "the decision is recorded",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			if mine := o.mine(rec); mine != nil {
+				if i, err := Decide(rec, o.Want); err != nil || !i.same(o.intent) {
+					return State{}, errors.Join(mine, err)
+				}
+				return State{Phase: ToDo, Note: fmt.Sprintf("%v to %v is not recorded yet", o.intent.From, o.intent.To)}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("%v to %v, decided by %s", o.intent.From, o.intent.To, o.intent.By)}, nil
+		},
+		Guard: o.preflight,
+		Apply: func(ctx context.Context, rec Record) error {
+			return o.Store.Note(ctx, rec.Revision, o.note)
+		},
+		Ask: o.question(),
+	}
+}
+
+func (o *overlap) question() string {
+	switch {
+	case o.intent.Back:
+		return fmt.Sprintf("go back to %v and erase %v; nothing is refused before nobody uses it", o.intent.To, o.intent.From)
+	case o.intent.Compromised:
+		return fmt.Sprintf("replace %v by %v at once; there is no way back", o.intent.From, o.intent.To)
+	}
+	return fmt.Sprintf("rotate %v to %v; until %v is retired, `kubectl rotate abort` undoes it", o.intent.From, o.intent.To, o.intent.From)
+}
+
+// preflight is looked at on the way there only: nothing holds up the way back.
+func (o *overlap) preflight(ctx context.Context, rec Record) (State, error) {
+	if o.intent.Back {
+		return State{Phase: Done}, nil
+	}
+	for _, look := range o.Preflight {
+		if err := look(ctx, rec); err != nil {
+			return State{}, err
+		}
+	}
+	return State{Phase: Done}, nil
+}
+
+// note writes the intent of this list into rec.
+func (o *overlap) note(rec *Record) {
+	latest := rec.Latest()
+	if len(rec.Editions) == 0 {
+		rec.Editions = []Edition{latest}
+	}
+	i := o.intent
+	adopted := !i.Back && i.From != latest.View.Active
+	if adopted {
+		rec.Editions = append(rec.Editions, Edition{N: latest.N + 1, View: only(i.From), Written: o.Now()})
+	}
+	rec.Intent = &i
+	rec.High = max(rec.High, i.To, i.From)
+	rec.Marks = map[string]time.Time{}
+}
+
+// stage makes the values durable before anything depends on them: the one in use first, then the new one.
+func (o *overlap) stage() Step {
+	return Step{
+		Name:     StepStage,
+		Recorded: true,
+		Goal:     "both values are saved in the cluster",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			if o.unsaved(rec) {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%v, in use now, is not saved yet", o.intent.From)}, nil
+			}
+			t, ok := rec.Target()
+			if !ok {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%v has no value yet", o.intent.To)}, nil
+			}
+			if o.lost(rec) {
+				return State{Phase: Doubtful, Note: fmt.Sprintf(
+					"%v is on no record any more, so nothing can take it away: look for its login at the server yourself", o.intent.From)}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("%v is %s", t.V, t.ID)}, nil
+		},
+		Apply: o.save,
+	}
+}
+
+// unsaved says whether the value in the application's Secret is the one this rotation leads away from, or
+// back to, and is on no record yet.
+func (o *overlap) unsaved(rec Record) bool {
+	_, saved := rec.Live[rec.Active()]
+	_, retired := rec.Gone[rec.Active()]
+	return !saved && !retired
+}
+
+// lost says whether the version that this rotation leads away from has vanished from the record, as when somebody deletes
+// it: all that is said of the other versions would be true, since there are none. On the way back the version left
+// may never have been saved.
+func (o *overlap) lost(rec Record) bool {
+	_, saved := rec.Live[o.intent.From]
+	_, retired := rec.Gone[o.intent.From]
+	return !o.intent.Back && !saved && !retired
+}
+
+func (o *overlap) save(ctx context.Context, rec Record) error {
+	if o.unsaved(rec) {
+		c := rec.Current
+		if c.V != 0 {
+			return fmt.Errorf("saving the value in use as %v: it is on record as %v", rec.Active(), c.V)
+		}
+		c.V = rec.Active()
+		return o.Store.Stage(ctx, rec.Revision, c)
+	}
+	current, ok := rec.Live[rec.Active()]
+	if !ok {
+		return fmt.Errorf("the value in use, %v, is retired: nothing to model a new one on", rec.Active())
+	}
+	c, err := o.System.Generate(ctx, o.intent.To, current)
+	if err != nil {
+		return err
+	}
+	c.V = o.intent.To
+	return o.Store.Stage(ctx, rec.Revision, c)
+}

@@ -1,0 +1,125 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// preview is a store that writes nothing: what it is told stays in memory, over what the real one says.
+type preview struct {
+	Store
+	pending []func(*Record)
+	now     func() time.Time
+}
+
+func (p *preview) Load(ctx context.Context) (Record, error) {
+	rec, err := p.Store.Load(ctx)
+	if err != nil {
+		return rec, err
+	}
+	rec = rec.Clone()
+	if rec.Live == nil {
+		rec.Live = map[Version]Credential{}
+	}
+	for _, change := range p.pending {
+		change(&rec)
+	}
+	return rec, nil
+}
+
+func (p *preview) write(change func(*Record)) error {
+	p.pending = append(p.pending, change)
+	return nil
+}
+
+func (p *preview) Stage(_ context.Context, _ string, c Credential) error {
+	return p.write(func(r *Record) {
+		r.Live[c.V] = c
+		if c.Same(r.Current) {
+			r.Current.V = c.V
+		}
+	})
+}
+
+func (p *preview) Publish(_ context.Context, _ string, v View) error {
+	return p.write(func(r *Record) {
+		r.Editions = append(r.Editions, Edition{N: r.Latest().N + 1, View: v, Written: p.now()})
+		r.Current = r.Live[v.Active]
+	})
+}
+
+func (p *preview) Note(_ context.Context, _ string, change func(*Record)) error {
+	return p.write(change)
+}
+
+func (p *preview) Retire(_ context.Context, _ string, v Version) error {
+	return p.write(func(r *Record) { delete(r.Live, v) })
+}
+
+// Planned is a step of a rotation that has not been made: how things stand, and what would be done.
+type Planned struct {
+	Step  string   `json:"step"`
+	Goal  string   `json:"goal"`
+	State Phase    `json:"state"`
+	Note  string   `json:"note,omitempty"`
+	Lines []string `json:"lines,omitempty"`
+}
+
+// Plan is what a run that wants w would do, step by step. It writes nothing anywhere. A preflight's refusal is
+// returned as it would be by a run.
+func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
+	intent, err := r.Decide(ctx, w)
+	if err != nil {
+		return Intent{}, nil, err
+	}
+	real := r.Store
+	r.Store = &preview{Store: real, now: r.now}
+	var plan []Planned
+	for _, step := range r.runner(intent, w).Steps {
+		p, err := r.plan(ctx, step)
+		if err != nil {
+			return intent, plan, fmt.Errorf("%s: %w", step.Name, err)
+		}
+		plan = append(plan, p)
+	}
+	return intent, plan, nil
+}
+
+// plan looks at one step as it will be when its turn has come: what would be recorded before it, is.
+func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
+	p := Planned{Step: step.Name, Goal: step.Goal}
+	for range 3 { // stage saves two values, one at a time
+		rec, err := r.Store.Load(ctx)
+		if err != nil {
+			return p, err
+		}
+		s, err := step.Check(ctx, rec)
+		if err != nil {
+			return p, err
+		}
+		if p.State == "" {
+			p.State, p.Note = s.Phase, s.Note
+		}
+		if s.Phase == Done {
+			return p, nil
+		}
+		if step.Plan != nil && p.Lines == nil {
+			if p.Lines, err = step.Plan(ctx, rec); err != nil {
+				return p, err
+			}
+		}
+		if !step.Recorded {
+			return p, nil
+		}
+		if step.Guard != nil && step.Name == StepBegin {
+			if _, err := step.Guard(ctx, rec); err != nil {
+				return p, err
+			}
+		}
+		if err := step.Apply(ctx, rec); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}

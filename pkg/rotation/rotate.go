@@ -1,0 +1,128 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Rotation is a target with all that a run of it needs. Running, resuming and aborting are one call: what
+// differs is what is wanted, and what the record says.
+type Rotation struct {
+	Target string
+	Parts
+	Options
+
+	Emit    func(Event)                           // nil: nobody listens
+	Consent func(context.Context, Question) error // nil: nothing is agreed to
+	Timeout time.Duration                         // see Runner
+	Limit   time.Duration                         // see Runner
+	Wake    <-chan struct{}                       // see Runner
+	Until   string                                // the last step to be made; "" is all of them
+}
+
+// Result is how a run ended.
+type Result struct {
+	Intent  Intent
+	Outcome Outcome
+	Waiting State // what an UnderWay run was waiting for
+}
+
+// AbortedError says that a rotation failed by itself and was taken back. Back is what kept the way back from its end,
+// nil when it got there.
+type AbortedError struct {
+	Cause error
+	Back  error
+}
+
+// Error names the cause first.
+func (e *AbortedError) Error() string {
+	if e.Back != nil {
+		return fmt.Sprintf("%v; taking it back: %v", e.Cause, e.Back)
+	}
+	return fmt.Sprintf("%v; it was taken back, and nothing is left of it", e.Cause)
+}
+
+// Unwrap gives both.
+func (e *AbortedError) Unwrap() []error { return []error{e.Cause, e.Back} }
+
+// Decide reads the record and says what a run that wants w works for.
+func (r Rotation) Decide(ctx context.Context, w Want) (Intent, error) {
+	rec, err := r.Store.Load(ctx)
+	if err != nil {
+		return Intent{}, err
+	}
+	return Decide(rec, r.at(w))
+}
+
+// Run makes what w wants, from wherever it is now. A rotation whose rollout fails by itself is taken back,
+// unless its old version has leaked.
+func (r Rotation) Run(ctx context.Context, w Want) (Result, error) {
+	result, err := r.once(ctx, w)
+	var failed *FailedError
+	if !errors.As(err, &failed) || result.Intent.Back || result.Intent.Compromised {
+		return result, err
+	}
+	back, backErr := r.once(ctx, Want{Back: true, By: w.By})
+	if backErr == nil && back.Outcome == UnderWay {
+		backErr = fmt.Errorf("still under way: %s", back.Waiting.detail())
+	}
+	return back, &AbortedError{Cause: err, Back: backErr}
+}
+
+func (r Rotation) once(ctx context.Context, w Want) (Result, error) {
+	intent, err := r.Decide(ctx, w)
+	if err != nil {
+		return Result{}, err
+	}
+	run, whole := r.runner(intent, w), len(Overlap(r.Parts, intent, r.Options))
+	outcome, waiting, err := run.Run(ctx)
+	if outcome == Finished && len(run.Steps) < whole {
+		outcome, waiting = UnderWay, State{Phase: Waiting, Note: "stopped after " + r.Until + ", as asked"}
+	}
+	return Result{Intent: intent, Outcome: outcome, Waiting: waiting}, err
+}
+
+// Survey looks at every step of the present intent, or of w's where there is none, and changes nothing.
+func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
+	rec, err := r.Store.Load(ctx)
+	if err != nil || rec.Intent == nil {
+		return rec, nil, nil, err
+	}
+	r.Window = 0 // one look is all that a survey has
+	run := r.runner(*rec.Intent, Want{})
+	return rec, run.Steps, run.Survey(ctx), nil
+}
+
+// runner walks the list of one intent.
+func (r Rotation) runner(i Intent, w Want) *Runner {
+	o := r.Options
+	o.Want = r.at(w)
+	return &Runner{
+		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), r.Until),
+		Emit: r.Emit, Consent: r.Consent, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
+	}
+}
+
+// until cuts a list after the step of that name.
+func until(steps []Step, name string) []Step {
+	for i, s := range steps {
+		if s.Name == name {
+			return steps[:i+1]
+		}
+	}
+	return steps
+}
+
+func (r Rotation) at(w Want) Want {
+	w.Now = r.now()
+	return w
+}
+
+func (r Rotation) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}

@@ -1,0 +1,299 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// Question is what an operator is asked before a run goes on.
+type Question struct {
+	Step string
+	Kind string // ConsentProceed, or a kind that a general yes does not cover
+	Text string // what will happen, what was seen, how it is undone
+}
+
+// The kinds of consent. A general yes covers only the first.
+const (
+	ConsentProceed  = "proceed"
+	ConsentUnproven = "unproven"
+	ConsentStale    = "stale"
+)
+
+// Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks again. It
+// keeps nothing that the cluster does not know: a run that is killed at any point is continued by another.
+type Runner struct {
+	Target string // the target's name, for the events
+	Store  Store
+	Intent Intent
+	Steps  []Step
+
+	Emit    func(Event)                           // nil: nobody listens
+	Consent func(context.Context, Question) error // nil: nothing is agreed to
+	Timeout time.Duration                         // how long a step may wait for something that has no set time; 0: nothing is waited for
+	Limit   time.Duration                         // how long one look or one effect may take; 0: no limit of its own
+	Wake    <-chan struct{}                       // says that a consumer has changed; nil: they are looked at more often instead
+	Now     func() time.Time                      // nil: the local clock
+
+	agreed map[string]bool
+	said   map[string]Event
+}
+
+// Outcome is how a run ended.
+type Outcome string
+
+// The outcomes of a run that met no error.
+const (
+	Finished Outcome = "finished"  // every step is done
+	UnderWay Outcome = "under way" // something takes longer than the run was told to wait
+)
+
+// How long to rest between two looks at a step that waits, and at one that is told of changes.
+const (
+	pause     = 250 * time.Millisecond
+	longPause = 2 * time.Second
+)
+
+// Run walks the list from its start to its end. UnderWay comes with the state that was waited for.
+func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
+	entered, applied := map[int]time.Time{0: r.now()}, 0 // a step that is come back to has used some of its time
+	for i := 0; i < len(r.Steps); {
+		next, state, err := r.Advance(ctx, i)
+		if next > i {
+			i, applied = next, 0
+			if _, before := entered[i]; !before {
+				entered[i] = r.now()
+			}
+			continue
+		}
+		if err == nil && state.Phase == Applying {
+			if applied++; applied == 1 {
+				continue // look at once: most effects are visible as soon as they are made
+			}
+		}
+		late := r.now().Sub(entered[i]) >= r.Timeout
+		switch {
+		case err != nil && (late || !retryable(err, r.Steps[i])):
+			return "", state, fmt.Errorf("%s: %w", r.Steps[i].Name, err)
+		case err != nil:
+			r.say(r.Steps[i], State{Phase: Retrying, Note: err.Error()})
+		case state.Phase == Failed:
+			return "", state, &FailedError{Step: r.Steps[i].Name, State: state}
+		case late && (state.Until.IsZero() || r.Timeout == 0):
+			return UnderWay, state, nil
+		}
+		if err := r.rest(ctx, r.Steps[i]); err != nil {
+			return "", state, err
+		}
+		i = next // an earlier one, where that has become false
+	}
+	return Finished, State{}, nil
+}
+
+// retryable says whether the same call may succeed a little later. Before anything has begun, what cannot be
+// reached is said at once: most likely it was never there.
+func retryable(err error, step Step) bool {
+	if errors.Is(err, ErrUnavailable) {
+		return step.Name != StepBegin
+	}
+	return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotYet)
+}
+
+// Advance looks at step i and, where it is not done, does one thing about it. It gives the step to look at next:
+// the one after i when i is done, an earlier one that has become false, or i again with the state it is
+// in; Applying is the state of one that was applied.
+func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err error) {
+	step := r.Steps[i]
+	rec, s, err := r.look(ctx, step)
+	if err != nil {
+		return i, s, err
+	}
+	switch s.Phase {
+	case Done:
+		return i + 1, s, nil
+	case Doubtful:
+		if err := r.ask(ctx, step, ConsentUnproven, s.detail()); err != nil {
+			return i, s, err
+		}
+		return i + 1, s, nil
+	case Waiting, Failed:
+		return i, s, nil
+	case Stale:
+		if err := r.ask(ctx, step, ConsentStale, s.detail()); err != nil {
+			return i, s, err
+		}
+	}
+	if step.Resurvey {
+		if back, s, err := r.resurvey(ctx, i); err != nil || back != i {
+			return back, s, err
+		}
+	}
+	return r.act(ctx, i, rec, s)
+}
+
+// look checks a step against a fresh record. Once the intent is recorded, a record with another one ends the run.
+func (r *Runner) look(ctx context.Context, step Step) (Record, State, error) {
+	ctx, cancel := r.limit(ctx)
+	defer cancel()
+	rec, err := r.Store.Load(ctx)
+	if err != nil {
+		return rec, State{}, err
+	}
+	if step.Name != StepBegin {
+		o := overlap{intent: r.Intent}
+		if err := o.mine(rec); err != nil {
+			return rec, State{}, err
+		}
+	}
+	s, err := step.Check(ctx, rec)
+	if err == nil {
+		r.say(step, s)
+	}
+	return rec, s, err
+}
+
+// resurvey looks at all steps before i again: what takes something away must not stand on an old look.
+func (r *Runner) resurvey(ctx context.Context, i int) (int, State, error) {
+	for j, step := range r.Steps[:i] {
+		_, s, err := r.look(ctx, step)
+		if err != nil {
+			return i, s, fmt.Errorf("looking at %s again: %w", step.Name, err)
+		}
+		if s.Phase != Done && (s.Phase != Doubtful || !r.agreed[step.Name+ConsentUnproven]) {
+			return j, s, nil
+		}
+	}
+	return i, State{}, nil
+}
+
+// act applies step i once, if its guard and the operator allow it.
+func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, State, error) {
+	step := r.Steps[i]
+	if step.Apply == nil {
+		return i, s, nil
+	}
+	if step.Guard != nil {
+		g, err := r.guard(ctx, step, rec)
+		if err != nil || g.Phase != Done {
+			return i, g, err
+		}
+	}
+	if step.Ask != "" {
+		if err := r.ask(ctx, step, ConsentProceed, step.Ask); err != nil {
+			return i, s, err
+		}
+	}
+	s = State{Phase: Applying, Note: s.Note}
+	r.say(step, s)
+	ctx, cancel := r.limit(ctx)
+	defer cancel()
+	return i, s, step.Apply(ctx, rec)
+}
+
+func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error) {
+	ctx, cancel := r.limit(ctx)
+	defer cancel()
+	g, err := step.Guard(ctx, rec)
+	if err == nil && g.Phase != Done {
+		r.say(step, g)
+	}
+	return g, err
+}
+
+// ask wants one consent, and remembers it for the rest of the run.
+func (r *Runner) ask(ctx context.Context, step Step, kind, text string) error {
+	key := step.Name + kind
+	if r.agreed[key] {
+		return nil
+	}
+	if r.Consent == nil {
+		return WithHint(fmt.Errorf("%s: %w", text, ErrConsent), "agree with --yes, or --accept="+kind)
+	}
+	if err := r.Consent(ctx, Question{Step: step.Name, Kind: kind, Text: text}); err != nil {
+		return err
+	}
+	if r.agreed == nil {
+		r.agreed = map[string]bool{}
+	}
+	r.agreed[key] = true
+	return nil
+}
+
+// Survey looks at every step and changes nothing. A step that could not be looked at has its error as its note.
+func (r *Runner) Survey(ctx context.Context) []State {
+	states := make([]State, len(r.Steps))
+	for i, step := range r.Steps {
+		_, s, err := r.look(ctx, step)
+		if err != nil {
+			s = State{Phase: Failed, Note: err.Error()}
+		}
+		states[i] = s
+	}
+	return states
+}
+
+// say emits what a look found, once.
+func (r *Runner) say(step Step, s State) {
+	if r.Emit == nil {
+		return
+	}
+	e := Event{
+		Target: r.Target, From: r.Intent.From, To: r.Intent.To, Attempt: r.Intent.Attempt, Back: r.Intent.Back,
+		Step: step.Name, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until,
+	}
+	if reflect.DeepEqual(r.said[step.Name], e) {
+		return
+	}
+	if r.said == nil {
+		r.said = map[string]Event{}
+	}
+	r.said[step.Name] = e
+	e.Time = r.now()
+	r.Emit(e)
+}
+
+func (r *Runner) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.Limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, r.Limit)
+}
+
+func (r *Runner) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+// rest waits before the next look at a step: until a consumer has changed where the step is about those.
+func (r *Runner) rest(ctx context.Context, step Step) error {
+	wake, d := r.Wake, pause
+	if wake != nil && step.Watched {
+		d = longPause
+	} else {
+		wake = nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+	case <-wake:
+	}
+	return nil
+}
+
+// detail is a state in one line: its note, and the items that keep it from being done.
+func (s State) detail() string {
+	text := s.Note
+	for _, item := range s.Items {
+		if item.Phase != Done && item.Note != "" {
+			text += fmt.Sprintf("; %s: %s", item.Name, item.Note)
+		}
+	}
+	return text
+}

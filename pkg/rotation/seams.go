@@ -1,0 +1,117 @@
+package rotation
+
+import (
+	"context"
+	"time"
+)
+
+// Status is how one place of a system treats a credential.
+type Status string
+
+// The statuses of a credential. Unknown is not a form of any other: it never lets a step pass.
+const (
+	Accepts     Status = "accepts"
+	Quarantined Status = "quarantined" // known there and refused; Install brings it back
+	Absent      Status = "absent"
+	// Altered: known there, and not as it was installed: with another value, or not doing what it was made for. Neither an
+	// install nor a revocation is done with it; Install mends it.
+	Altered  Status = "altered"
+	Unproven Status = "unproven" // it looks accepted, and the system gave no way to prove it
+	Unknown  Status = "unknown"  // it could not be told
+)
+
+// Standing is how one place, a node or a database of one, treats a credential.
+type Standing struct {
+	Where  string
+	Status Status
+	Proof  string // how that was seen, in words: "login as backend_v2", "pg_authid"
+}
+
+// Session is a connection that was opened with a credential and is still there.
+type Session struct {
+	ID      string // what the server calls it, a process id
+	Node    string
+	Address string // of the client, as the server sees it; "" for a local socket
+	App     string // what the client calls itself
+	Since   time.Time
+}
+
+// Usage is who uses a credential. Known is false where the system cannot tell; then Sessions means nothing.
+type Usage struct {
+	Known    bool
+	Sessions []Session
+}
+
+// Fence is called by a Server immediately before an effect, inside the server's own lock where it has
+// one. It reads the record's intent again; an error means that someone has decided otherwise in
+// the meantime, and the effect must not take place.
+type Fence func(context.Context) error
+
+// System is what accepts a credential.
+type System interface {
+	// Generate makes the value and the ID of version v, modelled on the credential in use. It has
+	// no effect on the system: until the result is staged nobody must depend on it.
+	Generate(ctx context.Context, v Version, current Credential) (Credential, error)
+	// Standing is how each place treats c. No places at all is an error.
+	Standing(ctx context.Context, c Credential) ([]Standing, error)
+	// InUse is who uses c now, on every node.
+	InUse(ctx context.Context, c Credential) (Usage, error)
+}
+
+// Server is a System that is told by us what to accept; others read the application's Secret themselves.
+// Each method may be repeated, and is done or not done as a whole.
+type Server interface {
+	System
+	// Install makes the server accept c beside all others, and persists it. It also lifts a quarantine.
+	Install(ctx context.Context, f Fence, c Credential) error
+	// Revoke makes the server refuse c from now on, such that Install brings it back, and ends its sessions.
+	// What is absent stays so.
+	Revoke(ctx context.Context, f Fence, c Credential) error
+	// Erase removes c for good. It refuses while anything still depends on c.
+	Erase(ctx context.Context, f Fence, c Credential) error
+	// Plan is what an effect on c would run, line by line, with the value shown as Redacted.
+	Plan(ctx context.Context, e Effect, c Credential) ([]string, error)
+}
+
+// Effect names what a Server is told to do.
+type Effect string
+
+// The effects on a Server.
+const (
+	EffectInstall Effect = "install"
+	EffectRevoke  Effect = "revoke"
+	EffectErase   Effect = "erase"
+)
+
+// Store holds the versions of a target and publishes one of them to its consumers.
+//
+// It keeps two things. The values stand by themselves, add-only. All else, the intent, editions, marks and
+// tombstones, stands in one place with the published data, so that a change of mind fences off whoever decided
+// before it: each write there is given the Revision of the Record that it was decided on, and fails with
+// ErrConflict, changing nothing, if that place has another by then.
+type Store interface {
+	Load(ctx context.Context) (Record, error)
+	// Stage saves the value of a new version. One that is there already, live or gone, is never overwritten:
+	// that is ErrConflict, as is any other change to the values since the revision.
+	Stage(ctx context.Context, revision string, c Credential) error
+	// Publish writes view v to the application's Secret and a new edition beside it, in one.
+	Publish(ctx context.Context, revision string, v View) error
+	// Note changes intent, high, editions and marks as change does, and nothing else.
+	Note(ctx context.Context, revision string, change func(*Record)) error
+	// Retire writes a tombstone for version v, and then forgets its value. Between the two, v is both live and
+	// gone; calling it again forgets the value.
+	Retire(ctx context.Context, revision string, v Version) error
+	// Plan is what Publish would change, given rec, line by line, with no value in it.
+	Plan(ctx context.Context, rec Record, v View) ([]string, error)
+}
+
+// Consumers are the workloads that read the application's Secret.
+type Consumers interface {
+	// Workloads are the consumers as they are now, each with its pods, the terminating ones too.
+	Workloads(ctx context.Context) ([]Workload, error)
+	// Move makes new pods of w read the Secret anew, by giving its template the label of edition n;
+	// 0 takes the label away.
+	Move(ctx context.Context, w Workload, n int) error
+	// Replace ends one pod, for its controller to make another.
+	Replace(ctx context.Context, w Workload, p Pod) error
+}

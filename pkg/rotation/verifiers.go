@@ -1,0 +1,120 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// verifiers is a rotation whose system reads the application's Secret itself: those who verify what was
+// signed. A new version is known to all of them before anyone signs with it, and an old one stays
+// known until the last thing signed with it has expired.
+type verifiers struct{ *overlap }
+
+// publish adds the target to what the application's Secret says to accept.
+func (k *verifiers) publish() Step {
+	return Step{
+		Name:     StepPublish,
+		Recorded: true,
+		Goal:     "the application's Secret holds the new version beside the old one",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			if !rec.Latest().View.Accepts(k.intent.To) {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%v is not published yet", k.intent.To)}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("%v is published", k.intent.To)}, nil
+		},
+		Guard: k.ready,
+		Apply: func(ctx context.Context, rec Record) error {
+			return k.Store.Publish(ctx, rec.Revision, rec.Latest().View.with(k.intent.To))
+		},
+		Plan: func(ctx context.Context, rec Record) ([]string, error) {
+			return k.Store.Plan(ctx, rec, rec.Latest().View.with(k.intent.To))
+		},
+	}
+}
+
+// distribute has every verifier know the target.
+func (k *verifiers) distribute() Step {
+	return k.everywhere(spread{
+		name: StepDistribute, goal: "every pod accepts the new version",
+		fits: func(v View) bool { return v.Accepts(k.intent.To) },
+	})
+}
+
+// outlive waits until the last thing issued under the other versions has expired. It counts from the moment
+// at which it was first seen that nobody issues under them any more.
+func (k *verifiers) outlive() Step {
+	return Step{
+		Name: StepDrain,
+		Goal: "everything issued under the old version has expired",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			idle := rec.Marks[MarkIdle]
+			switch end := idle.Add(k.Lifetime); {
+			case !published(rec):
+				return State{Phase: Done, Note: "nothing was ever issued under it"}, nil
+			case idle.IsZero():
+				return State{Phase: ToDo, Note: "nobody issues under it any more"}, nil
+			case k.Now().Before(end):
+				return State{Phase: Waiting, Until: end, Note: "the last of it expires at the given time"}, nil
+			default:
+				return State{Phase: Done, Note: fmt.Sprintf("nothing was issued under it for %v", k.Lifetime)}, nil
+			}
+		},
+		Apply: func(ctx context.Context, rec Record) error {
+			return k.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkIdle, k.Now()) })
+		},
+	}
+}
+
+// revoke takes the other versions out of the application's Secret.
+func (k *verifiers) revoke() Step {
+	return Step{
+		Name: StepRevoke,
+		Goal: "the application's Secret holds the new version alone",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			if !k.alone(rec.Latest().View) {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%s still accepted", ids(rec.Others()))}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("only %v is accepted", k.intent.To)}, nil
+		},
+		Apply: func(ctx context.Context, rec Record) error {
+			return k.Store.Publish(ctx, rec.Revision, only(k.intent.To))
+		},
+		Plan: func(ctx context.Context, rec Record) ([]string, error) {
+			return k.Store.Plan(ctx, rec, only(k.intent.To))
+		},
+		Guard:    k.healthy,
+		Resurvey: true,
+	}
+}
+
+// alone says whether v accepts the target and nothing else.
+func (k *verifiers) alone(v View) bool { return slices.Equal(v.Accept, []Version{k.intent.To}) }
+
+// forget has every verifier refuse the other versions.
+func (k *verifiers) forget() Step {
+	return k.everywhere(spread{name: StepForget, goal: "no pod accepts the old version", fits: k.alone})
+}
+
+// retire forgets the values of the other versions.
+func (k *verifiers) retire() Step {
+	return Step{
+		Name: StepRetire,
+		Goal: "the old version is gone from the record",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			if !rec.Standby() {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%s still on record", ids(rec.Others()))}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("%s gone", ids(rec.Others()))}, nil
+		},
+		Apply: func(ctx context.Context, rec Record) error {
+			for _, c := range rec.Others() {
+				if _, live := rec.Live[c.V]; live {
+					return k.Store.Retire(ctx, rec.Revision, c.V)
+				}
+			}
+			return nil
+		},
+		Resurvey: true,
+	}
+}
