@@ -1,0 +1,388 @@
+package rotationtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Bounds say how far a search goes. Within them it leaves nothing out: crashes, restarts of containers and
+// the order of events are not counted.
+type Bounds struct {
+	Told      bool // search a server that is told what to accept; else verifiers that read the Secret
+	Attempts  int  // how many decisions operators may make: rotations, aborts and emergencies
+	Pods      int  // how many pods the workload wants, 1 or 2
+	Stale     bool // kubelets may hand a new pod the edition before the newest
+	Stalled   bool // one operator may fall asleep right before any effect, and wake up at any time after
+	Emergency bool // operators may declare a version compromised
+
+	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
+	Sabotage func([]rotation.Step) []rotation.Step
+}
+
+// Finding is a state that must not be, and how it came about.
+type Finding struct {
+	What string
+	How  []string
+}
+
+// String tells the finding as a story, a line for each event.
+func (f Finding) String() string {
+	text := f.What
+	for _, line := range f.How {
+		text += "\n  " + line
+	}
+	return text
+}
+
+// Result is what a search has seen.
+type Result struct {
+	States  int // distinct states: a world, what the operator at work is at, and what the stalled one is about to do
+	Worlds  int // distinct worlds among them
+	Finding *Finding
+}
+
+// state is a world and the operators in it. It is all that the future depends on.
+type state struct {
+	world World
+	work  process
+	sleep sleeper
+}
+
+// process is an operator at work: what it works for, and the step it looks at next.
+type process struct {
+	on     bool
+	intent intent
+	want   want
+	step   uint8
+}
+
+// want is a rotation.Want that can be compared.
+type want struct{ back, compromised bool }
+
+func (w want) record() rotation.Want {
+	return rotation.Want{Back: w.back, Compromised: w.compromised, Now: now()}
+}
+
+// sleeper is an operator that has stopped right before an effect: the world as it was when it began the turn.
+type sleeper struct {
+	on     bool
+	world  World
+	work   process
+	effect uint8
+}
+
+type key [2]uint64
+
+type search struct {
+	Bounds
+	seeds [2]maphash.Seed
+	came  map[key]arrival
+	queue []state
+	good  map[World]bool // worlds from which everything that may be asked for comes to its end
+	found *Finding
+}
+
+type arrival struct {
+	from key
+	how  string
+}
+
+// Search walks every state within the bounds, nearest first, and stops at the first that must not be.
+func Search(b Bounds) Result {
+	s := &search{Bounds: b, came: map[key]arrival{}, good: map[World]bool{}}
+	s.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+	s.visit(state{world: newWorld(b.Told, b.Stale, uint8(b.Pods))}, key{}, "a target that was never rotated")
+	for len(s.queue) > 0 && s.found == nil {
+		next := s.queue[0]
+		s.queue = s.queue[1:]
+		s.expand(next)
+	}
+	return Result{States: len(s.came), Worlds: len(s.good), Finding: s.found}
+}
+
+func (s *search) key(st state) key {
+	return key{maphash.Comparable(s.seeds[0], st), maphash.Comparable(s.seeds[1], st)}
+}
+
+// visit looks at a state that was just reached, unless it was seen before.
+func (s *search) visit(st state, from key, how string) {
+	if !st.sleep.on {
+		st.world.appMoved, st.world.recordMoved = false, false
+	}
+	k := s.key(st)
+	if _, seen := s.came[k]; seen || s.found != nil {
+		return
+	}
+	s.came[k] = arrival{from, how}
+	if wrong := st.world.violation(); wrong != "" {
+		s.report(k, wrong)
+		return
+	}
+	if wrong := s.deadEnd(st.world); wrong != "" {
+		s.report(k, wrong)
+		return
+	}
+	s.queue = append(s.queue, st)
+}
+
+func (s *search) report(k key, what string) {
+	f := &Finding{What: what}
+	for ; k != (key{}); k = s.came[k].from {
+		f.How = append(f.How, s.came[k].how)
+	}
+	slices.Reverse(f.How)
+	s.found = f
+}
+
+// expand visits all that can follow st.
+func (s *search) expand(st state) {
+	k := s.key(st)
+	for _, m := range st.world.environment() {
+		next := st
+		m.do(&next.world)
+		s.visit(next, k, m.name)
+	}
+	if st.sleep.on {
+		next := st
+		next.sleep = sleeper{}
+		s.wake(&next.world, st.sleep)
+		s.visit(next, k, "the stalled operator wakes up and goes on")
+	}
+	if !st.work.on {
+		for _, asked := range s.wants() {
+			s.start(st, k, asked)
+		}
+		return
+	}
+	s.turn(st, k)
+}
+
+// wants are the things an operator may ask for.
+func (s *search) wants() []want {
+	wants := []want{{}, {back: true}}
+	if s.Emergency {
+		wants = append(wants, want{compromised: true})
+	}
+	return wants
+}
+
+func (s *search) start(st state, k key, asked want) {
+	i, err := s.decide(st.world, asked)
+	if err != nil {
+		return
+	}
+	st.work = process{on: true, intent: i, want: asked}
+	s.visit(st, k, fmt.Sprintf("an operator starts: %s", i))
+}
+
+// errBounds says that a decision lies outside of what is searched.
+var errBounds = errors.New("beyond the bounds of the search")
+
+func (s *search) decide(w World, asked want) (intent, error) {
+	i, err := rotation.Decide(w.record(), asked.record())
+	if err != nil {
+		return intent{}, err
+	}
+	if i.Attempt > s.Attempts {
+		return intent{}, errBounds
+	}
+	return intentOf(i), nil
+}
+
+// turn has the operator at work take one turn, and every fault befall it that can.
+func (s *search) turn(st state, k key) {
+	next := st
+	effects, err := s.advance(&next, fault{})
+	if wrong := s.undone(st, next); wrong != "" {
+		s.visit(next, k, s.describe(st, err))
+		s.report(s.key(next), wrong)
+		return
+	}
+	s.visit(next, k, s.describe(st, err))
+	killed := st
+	killed.work = process{}
+	s.visit(killed, k, "it is killed")
+	for n := 1; n <= effects; n++ {
+		for _, kind := range []faultKind{killedBefore, killedAfter} {
+			next := st
+			_, _ = s.advance(&next, fault{n, kind})
+			next.work = process{}
+			s.visit(next, k, fmt.Sprintf("it is killed at effect %d of a turn at %s", n, s.stepName(st)))
+		}
+		if s.Stalled && !st.sleep.on {
+			s.stall(st, k, n)
+		}
+	}
+}
+
+// stall has the operator at work fall asleep right before its nth effect of this turn.
+func (s *search) stall(st state, k key, n int) {
+	next := st
+	_, _ = s.advance(&next, fault{n, stalled})
+	next.sleep = sleeper{on: true, world: st.world, work: st.work, effect: uint8(n)}
+	next.work = process{}
+	next.world.appMoved, next.world.recordMoved = false, false
+	s.visit(next, k, fmt.Sprintf("it stalls before effect %d of a turn at %s", n, s.stepName(st)))
+}
+
+// wake has a stalled operator go on in w: it takes its turn again in the world that it knew, up to the effect it
+// had stopped at, and from there in w.
+func (s *search) wake(w *World, sl sleeper) {
+	past := sl.world
+	op := &operator{world: &past, fault: fault{int(sl.effect), stalled}, resumed: w}
+	run := s.runner(op, sl.work)
+	_, _, _ = run.Advance(context.Background(), int(sl.work.step))
+}
+
+// advance has the operator at work take one turn with a fault, and counts its effects.
+func (s *search) advance(st *state, f fault) (effects int, err error) {
+	op := &operator{world: &st.world, fault: f}
+	run := s.runner(op, st.work)
+	next, _, err := run.Advance(context.Background(), int(st.work.step))
+	st.work.step = uint8(next)
+	if err != nil || next == len(run.Steps) {
+		st.work = process{}
+	}
+	return op.effects, err
+}
+
+// runner is the real loop over the real list, on the parts of a world.
+func (s *search) runner(op *operator, work process) *rotation.Runner {
+	i := *work.intent.record()
+	parts := rotation.Parts{System: verifiers{op}, Store: op, Consumers: op}
+	if s.Told {
+		parts.System = server{op}
+	}
+	steps := rotation.Overlap(parts, i, rotation.Options{
+		Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record(),
+	})
+	if s.Sabotage != nil {
+		steps = s.Sabotage(steps)
+	}
+	return &rotation.Runner{
+		Store: op, Intent: i, Steps: steps, Now: now,
+		Consent: func(_ context.Context, q rotation.Question) error {
+			if q.Step == rotation.StepStage { // it asks when a record was lost, which happens in no world
+				return rotation.ErrConsent
+			}
+			return nil
+		},
+	}
+}
+
+// undone looks for a step that was done before a turn and is not after it, although nothing else has happened.
+func (s *search) undone(before, after state) string {
+	if before.world == after.world {
+		return ""
+	}
+	was := s.survey(before.world, before.work)
+	is := s.survey(after.world, before.work)
+	for j, step := range s.runner(&operator{world: &before.world}, before.work).Steps[:before.work.step] {
+		if was[j].Phase == rotation.Done && is[j].Phase != rotation.Done {
+			return fmt.Sprintf("a later step has made %s false: %s", step.Name, is[j].Note)
+		}
+	}
+	return ""
+}
+
+func (s *search) survey(w World, work process) []rotation.State {
+	return s.runner(&operator{world: &w}, work).Survey(context.Background())
+}
+
+// deadEnd says whether something that may be asked for in w does not come to its end although
+// nothing goes wrong any more.
+func (s *search) deadEnd(w World) string {
+	w.appMoved, w.recordMoved = false, false
+	if s.good[w] || !w.intent.set {
+		return ""
+	}
+	open := false
+	for _, asked := range []want{{}, {back: true}} {
+		again := asked.record()
+		again.MinAge = 1000 * epoch
+		i, err := rotation.Decide(w.record(), again)
+		if err != nil {
+			continue
+		}
+		open = true
+		if end := s.settle(w, process{on: true, intent: intentOf(i), want: asked}); end != "" {
+			return end
+		}
+	}
+	if !open {
+		return "nothing may be asked for any more"
+	}
+	s.good[w] = true
+	return ""
+}
+
+// settle walks from w to the end of i with all that happens sooner or later happening.
+func (s *search) settle(w World, work process) string {
+	st := state{world: w, work: work}
+	var err error
+	for range 400 {
+		before := st.world
+		if !st.work.on {
+			if st.world.finished() {
+				return ""
+			}
+			st.work = work
+		}
+		if _, err = s.advance(&st, fault{}); err != nil && !errors.Is(err, rotation.ErrConflict) {
+			return fmt.Sprintf("a dead end on the way to v%d: %v", work.intent.to, err)
+		}
+		if before == st.world {
+			for _, m := range st.world.environment() {
+				if m.fair {
+					m.do(&st.world)
+					break
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("no end on the way to v%d: %s", work.intent.to, s.pending(st.world, work))
+}
+
+// pending names what is not done in w, for a finding.
+func (s *search) pending(w World, work process) (text string) {
+	op := &operator{world: &w}
+	for j, state := range s.survey(w, work) {
+		if state.Phase != rotation.Done {
+			text += fmt.Sprintf("%s is %s (%s); ", s.runner(op, work).Steps[j].Name, state.Phase, state.Note)
+		}
+	}
+	return text
+}
+
+func (s *search) stepName(st state) string {
+	steps := s.runner(&operator{world: &st.world}, st.work).Steps
+	if !st.work.on || int(st.work.step) >= len(steps) {
+		return "the end"
+	}
+	return steps[st.work.step].Name
+}
+
+func (s *search) describe(before state, err error) string {
+	text := "it takes a turn at " + s.stepName(before)
+	if err != nil {
+		text += " and stops: " + err.Error()
+	}
+	return text
+}
+
+// String tells an intent.
+func (i intent) String() string {
+	text := fmt.Sprintf("attempt %d, from v%d to v%d", i.attempt, i.from, i.to)
+	if i.back {
+		text += ", back"
+	}
+	if i.compromised {
+		text += ", compromised"
+	}
+	return text
+}

@@ -1,0 +1,108 @@
+package rotationtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// TestEveryOrderOfEvents walks all states within each of these bounds. Crashes before and after every effect,
+// restarts of containers, and the order of events are unlimited in all of them.
+func TestEveryOrderOfEvents(t *testing.T) {
+	for _, c := range []struct {
+		bounds Bounds
+		long   bool // only without -short
+	}{
+		{Bounds{Told: true, Attempts: 3, Pods: 1}, false},
+		{Bounds{Told: true, Attempts: 2, Pods: 2, Stale: true}, false},
+		{Bounds{Told: true, Attempts: 3, Pods: 1, Emergency: true}, false},
+		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 1, Stalled: true}, true},
+		{Bounds{Attempts: 3, Pods: 1}, false},
+		{Bounds{Attempts: 2, Pods: 2}, false},
+		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
+		{Bounds{Attempts: 2, Pods: 1, Stalled: true}, true},
+	} {
+		t.Run(name(c.bounds), func(t *testing.T) {
+			if c.long && testing.Short() {
+				t.Skip("takes long: left out with -short")
+			}
+			t.Parallel()
+			start := time.Now()
+			r := Search(c.bounds)
+			t.Logf("%d states of %d worlds in %v", r.States, r.Worlds, time.Since(start).Round(time.Millisecond))
+			if r.Finding != nil {
+				t.Fatal(r.Finding)
+			}
+		})
+	}
+}
+
+func name(b Bounds) string {
+	parts := []string{"verifiers"}
+	if b.Told {
+		parts[0] = "server"
+	}
+	parts = append(parts, fmt.Sprintf("%d decisions", b.Attempts), fmt.Sprintf("%d pods", b.Pods))
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}} {
+		if o.on {
+			parts = append(parts, o.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// TestSabotageIsNoticed changes the list in the ways that would lose a request, and expects the search to find out.
+func TestSabotageIsNoticed(t *testing.T) {
+	server := Bounds{Told: true, Attempts: 1, Pods: 1}
+	verifiers := Bounds{Attempts: 1, Pods: 2}
+	for _, c := range []struct {
+		name     string
+		bounds   Bounds
+		sabotage func([]rotation.Step) []rotation.Step
+		want     string
+	}{
+		{"install and activate swapped", server, swap(rotation.StepInstall, rotation.StepActivate), "which node"},
+		{"drain and revoke swapped", server, swap(rotation.StepDrain, rotation.StepRevoke), "which node"},
+		{"drain left out", server, without(rotation.StepDrain), "which node"},
+		{"distribute and activate swapped", verifiers, swap(rotation.StepDistribute, rotation.StepActivate), "refuses what was issued"},
+		{"drain and unpublish swapped", verifiers, swap(rotation.StepDrain, rotation.StepRevoke), "refuses what was issued"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.bounds.Sabotage = c.sabotage
+			r := Search(c.bounds)
+			if r.Finding == nil {
+				t.Fatalf("%d states, and nothing found wrong", r.States)
+			}
+			if !strings.Contains(r.Finding.What, c.want) {
+				t.Errorf("found %q, want something with %q", r.Finding.What, c.want)
+			}
+		})
+	}
+}
+
+func find(steps []rotation.Step, name string) int {
+	return slices.IndexFunc(steps, func(s rotation.Step) bool { return s.Name == name })
+}
+
+func swap(a, b string) func([]rotation.Step) []rotation.Step {
+	return func(steps []rotation.Step) []rotation.Step {
+		i, j := find(steps, a), find(steps, b)
+		steps[i], steps[j] = steps[j], steps[i]
+		return steps
+	}
+}
+
+func without(name string) func([]rotation.Step) []rotation.Step {
+	return func(steps []rotation.Step) []rotation.Step {
+		i := find(steps, name)
+		return slices.Delete(steps, i, i+1)
+	}
+}

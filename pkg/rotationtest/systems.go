@@ -1,0 +1,111 @@
+package rotationtest
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// verifiers are a system that reads the application's Secret itself.
+type verifiers struct{ *operator }
+
+func (o *operator) generate(v rotation.Version) (rotation.Credential, error) {
+	return credential(uint8(v)), nil
+}
+
+// Generate makes the next value.
+func (s verifiers) Generate(_ context.Context, v rotation.Version, _ rotation.Credential) (rotation.Credential, error) {
+	return s.generate(v)
+}
+
+// Standing is not known: verifiers are not asked.
+func (s verifiers) Standing(context.Context, rotation.Credential) ([]rotation.Standing, error) {
+	return []rotation.Standing{{Where: "verifiers", Status: rotation.Unproven}}, nil
+}
+
+// InUse is not known: what was issued leaves no session.
+func (s verifiers) InUse(context.Context, rotation.Credential) (rotation.Usage, error) {
+	return rotation.Usage{}, nil
+}
+
+// server is a system that is told, with a lock of its own around each effect and the look at the intent before it.
+type server struct{ *operator }
+
+// Generate makes the next value.
+func (s server) Generate(_ context.Context, v rotation.Version, _ rotation.Credential) (rotation.Credential, error) {
+	return s.generate(v)
+}
+
+// Standing is how each node treats c.
+func (s server) Standing(_ context.Context, c rotation.Credential) (places []rotation.Standing, err error) {
+	if s.dead {
+		return nil, errKilled
+	}
+	names := map[uint8]rotation.Status{absent: rotation.Absent, accepts: rotation.Accepts, quarantined: rotation.Quarantined}
+	for n := range s.world.at {
+		places = append(places, rotation.Standing{Where: strconv.Itoa(n), Status: names[s.world.at[n][c.V]]})
+	}
+	return places, nil
+}
+
+// InUse is every session of c: each pod has one, and so has the client outside.
+func (s server) InUse(_ context.Context, c rotation.Credential) (rotation.Usage, error) {
+	if s.dead {
+		return rotation.Usage{}, errKilled
+	}
+	use := rotation.Usage{Known: true}
+	w := s.world
+	add := func(address string, v uint8) {
+		if rotation.Version(v) == c.V {
+			use.Sessions = append(use.Sessions, rotation.Session{Address: address, Since: now()})
+		}
+	}
+	for i, slot := range w.pods[:w.slots] {
+		add(strconv.Itoa(i), w.views[slot.now.holds].active)
+		if slot.leaving.alive {
+			add(strconv.Itoa(i+maxSlots), w.views[slot.leaving.holds].active)
+		}
+	}
+	add("outside", w.outside)
+	return use, nil
+}
+
+// told runs an effect on every node, one after the other: a fault may strike between two.
+func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credential, to uint8) error {
+	for n := range nodes {
+		err := s.effect(func(w *World) error {
+			if err := f(ctx); err != nil {
+				return err
+			}
+			if to != quarantined || w.at[n][c.V] != absent {
+				w.at[n][c.V] = to
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Install makes each node accept c.
+func (s server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	return s.told(ctx, f, c, accepts)
+}
+
+// Revoke makes each node refuse c. Whoever held it has lost its session.
+func (s server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	return s.told(ctx, f, c, quarantined)
+}
+
+// Erase removes c from each node.
+func (s server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	return s.told(ctx, f, c, absent)
+}
+
+// Plan has nothing to say.
+func (s server) Plan(context.Context, rotation.Effect, rotation.Credential) ([]string, error) {
+	return nil, nil
+}
