@@ -1,0 +1,55 @@
+package kubesecret
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest"
+)
+
+func TestContract(t *testing.T) {
+	rotationtest.Store(t, func(t *testing.T) rotationtest.StoreFixture {
+		_, client := serve(t, appSecret())
+		return contractFixture(newStore(client.CoreV1()), client.CoreV1())
+	})
+}
+
+func TestContractOnCluster(t *testing.T) {
+	client := cluster(t)
+	rotationtest.Store(t, func(t *testing.T) rotationtest.StoreFixture {
+		s := newStore(client.CoreV1())
+		s.Namespace = namespace(t, client)
+		secret := appSecret()
+		secret.Namespace = s.Namespace
+		_, err := client.CoreV1().Secrets(s.Namespace).Create(t.Context(), secret, metav1.CreateOptions{FieldManager: "kubectl-create"})
+		must(t, err)
+		return contractFixture(s, client.CoreV1())
+	})
+}
+
+func contractFixture(s *Store, secrets corev1client.SecretsGetter) rotationtest.StoreFixture {
+	get := func(t *testing.T) *corev1.Secret {
+		t.Helper()
+		found, err := secrets.Secrets(s.Namespace).Get(t.Context(), name, metav1.GetOptions{})
+		must(t, err)
+		return found
+	}
+	return rotationtest.StoreFixture{
+		Store: s,
+		Read: func(t *testing.T) rotation.Credential {
+			c, err := parse(get(t).Data)
+			must(t, err)
+			return c
+		},
+		Edit: func(t *testing.T) {
+			edited := get(t)
+			edited.Data["password"] = []byte("by hand")
+			_, err := secrets.Secrets(s.Namespace).Update(t.Context(), edited, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+			must(t, err)
+		},
+	}
+}

@@ -1,0 +1,71 @@
+package kubesecret
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// shortest is how long a value has to be for it to be looked for in the text of an error, in bytes.
+const shortest = 4
+
+// explain names verb, Secret and namespace in an error of the API server, and says which of the domain's errors it
+// is. An admission webhook may quote what it was sent: none of the values in sent stays in the text.
+func (s *Store) explain(verb, name string, err error, sent ...[]byte) error {
+	what := fmt.Sprintf("%s secrets %q in namespace %s", verb, name, s.Namespace)
+	switch cause := clean(err, sent); {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("%s: %w", what, rotation.ErrConflict)
+	case apierrors.IsForbidden(err):
+		return rotation.WithHint(fmt.Errorf("%s: %w", what, cause), "`kubectl rotate rbac` prints the Role that it takes")
+	case passing(err):
+		return fmt.Errorf("%s: %w: %w", what, rotation.ErrUnavailable, cause)
+	default:
+		return fmt.Errorf("%s: %w", what, cause)
+	}
+}
+
+// clean is err, or its text alone without the given values if it holds one of them.
+func clean(err error, values [][]byte) error {
+	if text := redact(err.Error(), values); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
+// passing says whether err is of the kind that may pass on a retry: nothing answered, or the API server was too busy.
+func passing(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		code := status.Status().Code
+		return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+	}
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	var broken *net.OpError
+	return errors.As(err, &broken) || errors.Is(err, context.DeadlineExceeded) || utilnet.IsTimeout(err) ||
+		utilnet.IsProbableEOF(err) || utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) || utilnet.IsHTTP2ConnectionLost(err)
+}
+
+// redact takes values out of text, as they are and in base64.
+func redact(text string, values [][]byte) string {
+	for _, v := range values {
+		if len(bytes.TrimSpace(v)) < shortest {
+			continue
+		}
+		text = strings.ReplaceAll(text, string(v), rotation.Redacted)
+		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString(v), rotation.Redacted)
+	}
+	return text
+}

@@ -1,0 +1,117 @@
+package kubesecret
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// record is what p says, for the domain.
+func (s *Store) record(p pair) (rotation.Record, error) {
+	rec := rotation.Record{
+		Revision: p.revision(),
+		Intent:   p.ledger.Intent,
+		High:     max(p.ledger.High, p.values.high),
+		Live:     maps.Clone(p.values.live),
+		Gone:     maps.Clone(p.ledger.Gone),
+		Editions: slices.Clone(p.ledger.Editions),
+		Marks:    maps.Clone(p.ledger.Marks),
+	}
+	current, err := s.Parse(p.app.Data)
+	if err == nil {
+		rec.Current = numbered(current, rec)
+	}
+	if p.annotationLost() {
+		rec.Editions = []rotation.Edition{baseline(p, rec)}
+	}
+	rec.Edited = s.edited(p, rec)
+	if err != nil && (rec.Standby() || !rec.Edited) {
+		return rotation.Record{}, s.unreadable(p, err)
+	}
+	return rec, nil
+}
+
+// unreadable is the refusal to begin with a Secret in which there is no credential.
+func (s *Store) unreadable(p pair, err error) error {
+	has := "it has no key at all"
+	if keys := sortedKeys(p.app.Data); len(keys) > 0 {
+		has = "it has the keys " + strings.Join(keys, ", ")
+	}
+	return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s: %w", s.secret(), err),
+		has+"; say in the target's config which of them to rotate"))
+}
+
+// numbered is c as the version on record that it is, the active one if there are several; without a number if it
+// is none of them.
+func numbered(c rotation.Credential, rec rotation.Record) rotation.Credential {
+	if active, ok := rec.Live[rec.Active()]; ok && active.Same(c) {
+		return active
+	}
+	for _, v := range slices.Backward(slices.Sorted(maps.Keys(rec.Live))) {
+		if rec.Live[v].Same(c) {
+			return rec.Live[v]
+		}
+	}
+	c.V = 0
+	return c
+}
+
+// edited says whether the rotated keys are no longer as the newest edition left them. What has changed
+// without changing what the edition says, such as the host in a connection string, is no edit.
+func (s *Store) edited(p pair, rec rotation.Record) bool {
+	if len(rec.Editions) == 0 || p.ledger.Seal.fits(p.values.sealKey, rec.Latest().N, p.app.Data) {
+		return false
+	}
+	view := rec.Latest().View
+	if !onRecord(view, rec.Live) {
+		return true
+	}
+	changes, err := s.changes(view, rec.Live, p.app.Data)
+	return err != nil || len(changes) > 0
+}
+
+// onRecord says whether every version that view names has its value on record.
+func onRecord(view rotation.View, live map[rotation.Version]rotation.Credential) bool {
+	for _, v := range append([]rotation.Version{view.Active}, view.Accept...) {
+		if _, ok := live[v]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// changes are the keys that have to be written for data to say what view says; nil removes one.
+func (s *Store) changes(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	rendered, err := s.Render(view, maps.Clone(live), maps.Clone(data))
+	if err != nil {
+		return nil, fmt.Errorf("writing %v into %s: %w", view.Active, s.secret(), err)
+	}
+	maps.DeleteFunc(rendered, func(key string, value []byte) bool {
+		now, there := data[key]
+		return there == (value != nil) && bytes.Equal(now, value)
+	})
+	return rendered, nil
+}
+
+// annotationLost says whether the application's Secret was made anew by somebody since its first rotation: the second
+// Secret was written when there were editions, and there are none.
+func (p pair) annotationLost() bool { return len(p.ledger.Editions) == 0 && p.values.edition > 0 }
+
+// baseline is the edition to go on from where the annotation was lost. Its number is beyond all that can have been
+// given out since the second Secret was written last, so that no label of an old template passes for a newer one.
+// What is active is looked at; where the value in the Secret is on no record, the domain gives it a number.
+func baseline(p pair, rec rotation.Record) rotation.Edition {
+	active := rec.Current.V
+	if active == 0 && len(rec.Live) > 0 {
+		active = slices.Max(slices.Collect(maps.Keys(rec.Live)))
+	}
+	if active == 0 {
+		active = rec.High + 1
+	}
+	view := rotation.View{Active: active, Accept: []rotation.Version{active}}
+	return rotation.Edition{N: p.values.edition + keptEditions, View: view}
+}

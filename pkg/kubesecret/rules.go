@@ -1,0 +1,16 @@
+package kubesecret
+
+import rbacv1 "k8s.io/api/rbac/v1"
+
+// Rules are the permissions that a Store over the given Secrets takes, in their namespace. Creating can't be limited
+// to a name: the API server does not know it yet when it asks.
+func Rules(names ...string) []rbacv1.PolicyRule {
+	var both []string
+	for _, name := range names {
+		both = append(both, name, name+suffix)
+	}
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: both, Verbs: []string{"get", "patch"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
+	}
+}

@@ -1,0 +1,199 @@
+package kubesecret
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Stage adds the value of c to the second Secret, which it makes if there is none. The application's Secret stays as
+// it is. A number that was given out, to a value that is live or gone, is ErrConflict.
+func (s *Store) Stage(ctx context.Context, revision string, c rotation.Credential) error {
+	p, err := s.at(ctx, revision)
+	if err != nil {
+		return err
+	}
+	if c.V < 1 || c.Value.Empty() {
+		return fmt.Errorf("%s: %v has no number or no value to save", s.secret(), c.V)
+	}
+	if _, live := p.values.live[c.V]; live || p.ledger.given(c.V) {
+		return fmt.Errorf("%s: %v was given out already: %w", s.secret(), c.V, rotation.ErrConflict)
+	}
+	data, err := staged(c)
+	if err != nil {
+		return fmt.Errorf("saving %v: %w", c.V, err)
+	}
+	_, err = s.writeSecond(ctx, p, counted(data, max(p.values.high, c.V), p.edition()))
+	return err
+}
+
+// Retire writes a tombstone for v into the application's Secret, where a change of mind would make it conflict, and
+// then removes the value from the second one. A version that is gone in both stays as it is. The value
+// that the application's Secret holds is refused.
+func (s *Store) Retire(ctx context.Context, revision string, v rotation.Version) error {
+	p, err := s.at(ctx, revision)
+	if err != nil {
+		return err
+	}
+	c, live := p.values.live[v]
+	_, gone := p.ledger.Gone[v]
+	switch {
+	case gone && !live:
+		return nil
+	case !live:
+		return fmt.Errorf("%s: %v is on no record", s.secret(), v)
+	}
+	if current, err := s.Parse(p.app.Data); err == nil && current.Same(c) {
+		return fmt.Errorf("%s still holds %v: its value can't be retired", s.secret(), v)
+	}
+	if !gone {
+		if err := s.bury(ctx, p, c); err != nil {
+			return err
+		}
+	}
+	_, err = s.writeSecond(ctx, p, counted(forgotten(v), p.values.high, p.edition()))
+	return err
+}
+
+// bury writes the tombstone of c.
+func (s *Store) bury(ctx context.Context, p pair, c rotation.Credential) error {
+	g := rotation.Tombstone{ID: c.ID, At: s.now().UTC()}
+	if p.ledger.Intent != nil {
+		g.Attempt = p.ledger.Intent.Attempt
+	}
+	l := p.ledger
+	l.Gone = maps.Clone(l.Gone)
+	if l.Gone == nil {
+		l.Gone = map[rotation.Version]rotation.Tombstone{}
+	}
+	l.Gone[c.V] = g
+	l.Fresh = false
+	return s.writeApp(ctx, p, l, nil, map[string]any{})
+}
+
+// Publish writes what has to change in the application's Secret for it to say view, and a new edition with the seal
+// of the data, in one write. The time of the edition is that of the API server, see writtenAt.
+func (s *Store) Publish(ctx context.Context, revision string, view rotation.View) error {
+	p, err := s.at(ctx, revision)
+	if err != nil {
+		return err
+	}
+	rec, err := s.record(p)
+	if err != nil {
+		return err
+	}
+	if !onRecord(view, rec.Live) {
+		return fmt.Errorf("%s: a version of %v is not saved", s.secret(), view.Accept)
+	}
+	changes, err := s.changes(view, rec.Live, p.app.Data)
+	if err != nil {
+		return err
+	}
+	next, latest := p.ledger, rec.Latest()
+	next.Editions = append(slices.Clone(rec.Editions), rotation.Edition{N: latest.N + 1, View: view, Written: s.now().UTC()})
+	if len(rec.Editions) == 0 {
+		next.Editions = slices.Insert(next.Editions, 0, latest)
+	}
+	data := merged(p.app.Data, changes)
+	keys := append(s.keys(data), slices.Collect(maps.Keys(changes))...)
+	next.Seal = newSeal(p.values.sealKey, latest.N+1, keys, data)
+	next.Fresh = true
+	notes := map[string]any{}
+	if view.Active != latest.View.Active {
+		notes[AnnotationLastRotated] = s.now().UTC().Format(time.RFC3339)
+	}
+	return s.writeApp(ctx, p, next, changes, notes)
+}
+
+// merged is data with changes made.
+func merged(data, changes map[string][]byte) map[string][]byte {
+	all := maps.Clone(data)
+	if all == nil {
+		all = map[string][]byte{}
+	}
+	for key, value := range changes {
+		all[key] = value
+		if value == nil {
+			delete(all, key)
+		}
+	}
+	return all
+}
+
+// edition is the number that the second Secret takes down: the newest, and never a lower one than before.
+func (p pair) edition() int { return max(p.ledger.latestN(), p.values.edition) }
+
+// writeApp changes the application's Secret in one compare-and-swap: data, the record, other annotations.
+func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string][]byte, notes map[string]any) error {
+	text, err := l.encode()
+	if err != nil {
+		return fmt.Errorf("%s: encoding the record: %w", s.secret(), err)
+	}
+	notes[AnnotationRecord] = text
+	_, err = s.patch(ctx, p.app, data, notes)
+	return err
+}
+
+// writeSecond changes the second Secret in one compare-and-swap, or makes it.
+func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte) (*corev1.Secret, error) {
+	if p.second != nil {
+		return s.patch(ctx, p.second, data, nil)
+	}
+	key, err := newSealKey(s.random())
+	if err != nil {
+		return nil, fmt.Errorf("making a key for %s: %w", s.secret(), err)
+	}
+	data[keySeal] = key
+	made, err := s.Secrets.Secrets(s.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        s.Name + suffix,
+			Labels:      map[string]string{"app.kubernetes.io/managed-by": "kubectl-rotate"},
+			Annotations: map[string]string{"kubernetes.io/description": "The values of Secret " + s.Name + " by version, kept by kubectl rotate."},
+		},
+		Type: recordType,
+		Data: data,
+	}, metav1.CreateOptions{FieldManager: FieldManager})
+	if err != nil {
+		return nil, s.explain("create", s.Name+suffix, err, contents(data)...)
+	}
+	return made, nil
+}
+
+// patch is a JSON merge patch of one Secret as it was found: keys that it does not name stay as they are, and a
+// Secret that has changed since is ErrConflict.
+func (s *Store) patch(ctx context.Context, found *corev1.Secret, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
+	metadata := map[string]any{"resourceVersion": found.ResourceVersion}
+	if len(notes) > 0 {
+		metadata["annotations"] = notes
+	}
+	body := map[string]any{"metadata": metadata}
+	if len(data) > 0 {
+		body["data"] = data
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a change of secret %s/%s: %w", s.Namespace, found.Name, err)
+	}
+	written, err := s.Secrets.Secrets(s.Namespace).Patch(ctx, found.Name, types.MergePatchType, text,
+		metav1.PatchOptions{FieldManager: FieldManager})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("secret %s/%s was deleted: %w", s.Namespace, found.Name, rotation.ErrConflict)
+	}
+	if err != nil {
+		return nil, s.explain("patch", found.Name, err, contents(data)...)
+	}
+	return written, nil
+}
+
+// contents are the values of data, to be kept out of errors.
+func contents(data map[string][]byte) [][]byte { return slices.Collect(maps.Values(data)) }
