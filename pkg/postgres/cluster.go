@@ -1,0 +1,251 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// cluster is the nodes as they were found at the beginning of one call.
+type cluster struct {
+	primary  *session
+	standbys []*session
+	down     []downNode // nodes that could not be reached
+}
+
+type downNode struct {
+	name string
+	err  error
+}
+
+// nodes are all that were reached, the primary first.
+func (c *cluster) nodes() []*session { return append([]*session{c.primary}, c.standbys...) }
+
+// whole is an error as long as a node could not be reached.
+func (c *cluster) whole() error {
+	if len(c.down) == 0 {
+		return nil
+	}
+	return c.down[0].err
+}
+
+// session is the admin's connection to one node. It stays open from call to call.
+type session struct {
+	node Node
+	user string // the admin's
+	conn *pgx.Conn
+
+	// read at the beginning of each call
+	standby  bool
+	version  int  // as server_version_num has it: 150020
+	super    bool // the admin may do anything
+	readable bool // the admin may read stored verifiers
+}
+
+// with runs one call: it waits for its turn, bounds its time, and finds the nodes.
+func (s *Server) with(ctx context.Context, do func(context.Context, *cluster) error) error {
+	s.start()
+	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return unavailable{fmt.Errorf("waiting for another call to end: %w", ctx.Err())}
+	}
+	cl, err := s.find(ctx)
+	if err != nil {
+		return err
+	}
+	return do(ctx, cl)
+}
+
+// find connects to the nodes and tells the primary from the standbys.
+func (s *Server) find(ctx context.Context) (*cluster, error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
+	cl := &cluster{}
+	for _, node := range s.Nodes {
+		n, err := s.reach(ctx, node)
+		switch {
+		case err != nil:
+			cl.down = append(cl.down, downNode{node.Name, err})
+		case n.standby:
+			cl.standbys = append(cl.standbys, n)
+		case cl.primary != nil:
+			return nil, rotation.WithHint(
+				fmt.Errorf("both %s and %s say that they are the primary", cl.primary.node.Name, node.Name),
+				"name the nodes of one cluster only, or mend the one that is split")
+		default:
+			cl.primary = n
+		}
+	}
+	if cl.primary == nil {
+		return nil, cl.noPrimary()
+	}
+	return cl, nil
+}
+
+func (s *Server) valid() error {
+	if len(s.Nodes) == 0 {
+		return errors.New("no node of the PostgreSQL server is named")
+	}
+	seen := map[string]bool{}
+	for _, n := range s.Nodes {
+		if seen[n.Name] {
+			return fmt.Errorf("two nodes of the PostgreSQL server have the name %q", n.Name)
+		}
+		seen[n.Name] = true
+	}
+	if s.Admin.User == "" {
+		return errors.New("no admin of the PostgreSQL server is named")
+	}
+	return s.TLS.valid()
+}
+
+var errNoPrimary = errors.New("no primary found")
+
+// noPrimary says why nothing can be changed: a node that could not be reached may be the primary.
+func (c *cluster) noPrimary() error {
+	mayPass := func(d downNode) bool { return errors.Is(d.err, rotation.ErrUnavailable) }
+	if len(c.standbys) == 0 && (len(c.down) == 1 || !slices.ContainsFunc(c.down, mayPass)) {
+		return c.down[0].err
+	}
+	var names []string
+	for _, n := range c.standbys {
+		names = append(names, n.node.Name+" is a standby")
+	}
+	for _, d := range c.down {
+		names = append(names, d.err.Error())
+	}
+	err := error(unavailable{fmt.Errorf("%w: %s", errNoPrimary, strings.Join(names, "; "))})
+	return rotation.WithHint(err, "point at the primary, or wait until the failover is over")
+}
+
+// reachPatience is how long one node may take to be connected to, so that one that is silent leaves time for the others.
+const reachPatience = 10 * time.Second
+
+// reach gives the session of a node, the one kept from the last call if it still answers.
+func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	defer cancel()
+	if kept := s.admin[node.Name]; kept != nil {
+		if kept.look(ctx) == nil {
+			return kept, nil
+		}
+		kept.hangUp()
+		delete(s.admin, node.Name)
+	}
+	n, err := s.login(ctx, node)
+	if err == nil {
+		err = n.look(ctx)
+	}
+	if err != nil {
+		return nil, wrap(err, "connecting to %s as %s", node.Name, s.Admin.User)
+	}
+	s.admin[node.Name] = n
+	return n, nil
+}
+
+// login connects the admin to the database in which all operators meet: advisory locks are per database.
+func (s *Server) login(ctx context.Context, node Node) (*session, error) {
+	first := or(s.Admin.Database, "postgres")
+	n, err := s.enter(ctx, node, first)
+	if err != nil {
+		return nil, err
+	}
+	meeting, err := one[string](ctx, n, `
+		SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate
+		ORDER BY datname <> 'postgres', oid LIMIT 1`)
+	if err != nil || meeting == first {
+		return n, err
+	}
+	n.hangUp()
+	return s.enter(ctx, node, meeting)
+}
+
+func (s *Server) enter(ctx context.Context, node Node, database string) (*session, error) {
+	conn, err := s.connect(ctx, node, who{
+		user: s.Admin.User, password: s.Admin.Password, database: database,
+		params: map[string]string{
+			"search_path":                         "pg_catalog",
+			"client_encoding":                     "UTF8",
+			"standard_conforming_strings":         "on",
+			"datestyle":                           "ISO",
+			"timezone":                            "UTC",
+			"default_transaction_read_only":       "off",
+			"statement_timeout":                   milliseconds(2 * s.lockWait()),
+			"lock_timeout":                        milliseconds(s.lockWait()),
+			"idle_in_transaction_session_timeout": milliseconds(s.stall()),
+		},
+	})
+	if err != nil {
+		return nil, s.Admin.admission(fmt.Errorf("database %s: %w", database, err))
+	}
+	return &session{node: node, user: s.Admin.User, conn: conn}, nil
+}
+
+// look asks a node what it is; it also tells whether the session still lives.
+func (n *session) look(ctx context.Context) error {
+	row := n.conn.QueryRow(ctx, `
+		SELECT pg_is_in_recovery(), current_setting('server_version_num')::int,
+			(SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+			has_column_privilege('pg_authid', 'rolpassword', 'SELECT')`)
+	return n.explain(row.Scan(&n.standby, &n.version, &n.super, &n.readable))
+}
+
+// farewell is how long the end of the admin's session may take; by then the server has been told.
+const farewell = 100 * time.Millisecond
+
+func (n *session) hangUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	_ = n.conn.Close(ctx)
+}
+
+// explain is explain, for a connection of which it can be seen whether it still stands.
+func (n *session) explain(err error) error {
+	err = explain(err)
+	if err == nil || !n.conn.IsClosed() || errors.Is(err, rotation.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return unavailable{fmt.Errorf("the connection was lost: %w", err)}
+}
+
+// exec runs one statement.
+func (n *session) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := n.conn.Exec(ctx, sql, args...)
+	return n.explain(err)
+}
+
+// one runs a query for a single value.
+func one[T any](ctx context.Context, n *session, sql string, args ...any) (value T, err error) {
+	err = n.explain(n.conn.QueryRow(ctx, sql, args...).Scan(&value))
+	return value, err
+}
+
+// list runs a query for rows, each a T: a plain value, or a struct whose fields are the columns in their order.
+func list[T any](ctx context.Context, n *session, to pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := n.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, n.explain(err)
+	}
+	values, err := pgx.CollectRows(rows, to)
+	return values, n.explain(err)
+}
+
+// wrap says what was being done, and keeps nil nil.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}

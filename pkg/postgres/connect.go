@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// neutral is a connection string in which everything is said that pgx would otherwise take from PG* variables,
+// a password file, or the home directory. What counts is set on the configuration made from it; TLS is the dialer's.
+const neutral = "host=localhost port=5432 user=x password=x database=x sslmode=disable sslrootcert='' sslcert='' sslkey='' " +
+	"sslpassword='' sslcertmode=disable sslnegotiation=postgres passfile='' connect_timeout=10 target_session_attrs=any " +
+	"min_protocol_version=3.0 max_protocol_version=3.0 channel_binding=prefer require_auth=''"
+
+// who is as whom to connect, and how.
+type who struct {
+	user     string
+	password rotation.Secret
+	database string
+	// method is the only way to authenticate that is accepted of the server; "" is any.
+	method string
+	// params are sent at the start of the session.
+	params map[string]string
+}
+
+// connect opens a connection to n.
+func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(neutral)
+	if err != nil {
+		return nil, rotation.WithHint(
+			fmt.Errorf("PGSERVICE names a service that cannot be read: %w", err), "unset PGSERVICE")
+	}
+	config.Host, config.Port = n.host(), or(n.Port, 5432)
+	config.User, config.Password, config.Database = w.user, string(w.password.Reveal()), w.database
+	config.RequireAuth = w.method
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	dialer := &dialer{node: n, tls: s.TLS}
+	config.DialFunc = dialer.dial
+	config.RuntimeParams = map[string]string{"application_name": Application}
+	for k, v := range w.params {
+		config.RuntimeParams[k] = v
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil && dialer.err != nil {
+		return nil, unreachable(dialer.err) // without the address, which a tunnel does not care about
+	}
+	return conn, explain(err)
+}
+
+// dialer makes connections to a node, and keeps the error of the last try.
+type dialer struct {
+	node Node
+	tls  TLS
+	err  error
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.secure(ctx, network, address)
+	d.err = err
+	return conn, err
+}
+
+func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := d.open(ctx, network, address)
+	if err != nil || network == "unix" {
+		return raw, err
+	}
+	conn, err := d.tls.over(ctx, raw, d.node.host())
+	if err == nil {
+		return conn, nil
+	}
+	_ = raw.Close()
+	if d.tls.mode() == TLSPrefer && errors.Is(err, errHandshake) && ctx.Err() == nil {
+		return d.open(ctx, network, address)
+	}
+	return nil, err
+}
+
+func (d *dialer) open(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.node.Dial != nil {
+		return d.node.Dial(ctx, network, address)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+// milliseconds writes a duration as PostgreSQL's timeouts want it.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, d.Milliseconds()), 10)
+}

@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Erase drops a login, or, where it owns the application's objects itself, takes LOGIN and its password: it stays as the
+// owner. It takes nothing else away, and is refused as long as that would not do: while the login has sessions
+// (ErrNotYet), prepared transactions, objects, grants or members. A role that does not exist is erased already.
+func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
+		sub, err := s.subject(ctx, cl.primary, c)
+		if err != nil {
+			return err
+		}
+		if sub.role != nil && sub.role.CanLogin {
+			// First nobody comes in any more: a session that began between the look and the end would be broken.
+			if err := s.erasing(ctx, cl, f, c, subject.revoking); err != nil {
+				return err
+			}
+		}
+		return s.erasing(ctx, cl, f, c, subject.erasing)
+	})
+	return wrap(err, "erasing %s", c.ID)
+}
+
+func (s *Server) erasing(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential, how func(subject) []statement) error {
+	return s.change(ctx, cl.primary, f, func(ctx context.Context) (func(context.Context) error, error) {
+		sub, err := s.subject(ctx, cl.primary, c)
+		if err == nil {
+			err = sub.mayChange()
+		}
+		if err == nil {
+			err = cl.mayErase(ctx, sub)
+		}
+		return cl.primary.statements(how(sub)), err
+	})
+}
+
+// erasing is what removes a login, or ends one that has to stay as the owner.
+func (sub subject) erasing() (list []statement) {
+	r := sub.role
+	switch {
+	case r == nil:
+		return nil
+	case !sub.adopted():
+		return []statement{{sql: "DROP ROLE " + ident(r.Name)}}
+	}
+	if r.CanLogin {
+		list = append(list, statement{sql: fmt.Sprintf("ALTER ROLE %s NOLOGIN", ident(r.Name))})
+	}
+	if !r.retired() {
+		list = append(list, statement{sql: fmt.Sprintf("ALTER ROLE %s PASSWORD NULL", ident(r.Name))})
+	}
+	if !r.marked() {
+		list = append(list, comment(r.Name, r.withMark()))
+	}
+	return list
+}
+
+// mayErase looks for what would be broken or orphaned. DROP ROLE looks for some of it itself, but not for sessions
+// and prepared transactions.
+func (c *cluster) mayErase(ctx context.Context, sub subject) error {
+	if sub.role == nil {
+		return nil
+	}
+	if err := c.whole(); err != nil {
+		return err
+	}
+	all, err := c.sessions(ctx, sub.role.Name)
+	if err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		return fmt.Errorf("%d sessions of it are open: %s: %w", len(all), describe(all), rotation.ErrNotYet)
+	}
+	if sub.adopted() {
+		return nil // it keeps what it has
+	}
+	for _, look := range []func(context.Context, subject) error{c.primary.prepared, c.primary.dependants, c.primary.members} {
+		if err := look(ctx, sub); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepared refuses while prepared transactions of the login wait: nobody could end them any more.
+func (n *session) prepared(ctx context.Context, sub subject) error {
+	waiting, err := list(ctx, n, pgx.RowTo[string], `
+		SELECT format('%L in %I', gid, database) FROM pg_prepared_xacts WHERE owner = $1 ORDER BY 1`, sub.role.Name)
+	if err != nil || len(waiting) == 0 {
+		return wrap(err, "reading pg_prepared_xacts")
+	}
+	return rotation.Refuse(rotation.WithHint(
+		fmt.Errorf("transactions that it has prepared are waiting: %s", strings.Join(waiting, ", ")),
+		"end each with COMMIT PREPARED or ROLLBACK PREPARED in its database"))
+}
+
+// dependant is a kind of things that depend on a role, in one database.
+type dependant struct {
+	Database string // "" is the whole cluster
+	Kind     string // pg_shdepend.deptype
+	Class    string
+	Count    int
+}
+
+func (d dependant) String() string {
+	how := map[string]string{"o": "owner of", "a": "grants on", "i": "initial grants on", "r": "policies in", "t": "tablespace of"}
+	where := "in database " + ident(d.Database)
+	if d.Database == "" {
+		where = "shared by all databases"
+	}
+	return fmt.Sprintf("%s %d in %s %s", or(how[d.Kind], "needed by"), d.Count, d.Class, where)
+}
+
+// dependants refuses while anything in any database depends on the login. What was made with it, its membership, settings
+// and comment, goes with it and does not count.
+func (n *session) dependants(ctx context.Context, sub subject) error {
+	found, err := list(ctx, n, pgx.RowToStructByPos[dependant], `
+		SELECT coalesce(d.datname, ''), s.deptype::text, s.classid::regclass::text, count(*)
+		FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid LEFT JOIN pg_database d ON d.oid = s.dbid
+		WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname = $1
+		GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, sub.role.Name)
+	if err != nil || len(found) == 0 {
+		return wrap(err, "reading pg_shdepend")
+	}
+	var names []string
+	for _, d := range found {
+		names = append(names, d.String())
+	}
+	return rotation.Refuse(rotation.WithHint(
+		fmt.Errorf("things depend on it: %s", strings.Join(names, "; ")), sub.handOver(found)))
+}
+
+// handOver is what to do about things that depend on a login. DROP OWNED is never the answer: it takes policies and other
+// roles' grants along.
+func (sub subject) handOver(found []dependant) string {
+	owns := slices.ContainsFunc(found, func(d dependant) bool { return d.Kind == "o" })
+	grants := slices.ContainsFunc(found, func(d dependant) bool { return d.Kind != "o" })
+	var do []string
+	if owns {
+		do = append(do, fmt.Sprintf("in each of these databases: SET lock_timeout = '2s'; REASSIGN OWNED BY %s TO %s",
+			ident(sub.role.Name), ident(sub.owner)))
+	}
+	if grants {
+		do = append(do, fmt.Sprintf("grant to %s what was granted to %s, then revoke it there", ident(sub.owner), ident(sub.role.Name)))
+	}
+	return strings.Join(do, "; ")
+}
+
+// members refuses while other roles get rights through the login: dropping it would take these away silently. The admin is
+// one of its own making from 16 on.
+func (n *session) members(ctx context.Context, sub subject) error {
+	names, err := list(ctx, n, pgx.RowTo[string], `
+		SELECT DISTINCT m.rolname::text FROM pg_auth_members a
+		JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+		WHERE r.rolname = $1 AND m.rolname <> current_user ORDER BY 1`, sub.role.Name)
+	if err != nil || len(names) == 0 {
+		return wrap(err, "reading pg_auth_members")
+	}
+	return rotation.Refuse(rotation.WithHint(
+		fmt.Errorf("roles are members of it: %s", strings.Join(names, ", ")),
+		fmt.Sprintf("make them members of %s instead", ident(sub.owner))))
+}

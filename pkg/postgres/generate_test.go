@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+func TestNewLoginIsNamedAfterTheOwnerAndTheVersion(t *testing.T) {
+	a := newApp(t)
+	ctx := context.Background()
+	second, err := a.server.Generate(ctx, 2, a.current)
+	a.must("generate", err)
+	if want := a.owner + "_v2"; second.ID != want || second.V != 2 {
+		t.Errorf("%s as %v, want %s as v2", second.ID, second.V, want)
+	}
+	if diff := cmp.Diff(map[string]string{MetaOwner: a.owner, MetaModel: a.owner}, second.Meta); diff != "" {
+		t.Error(diff)
+	}
+	a.must("install", a.server.Install(ctx, pass, second))
+	third, err := a.server.Generate(ctx, 3, rotation.Credential{ID: second.ID}) // as one whose Meta was lost
+	a.must("generate", err)
+	if diff := cmp.Diff(map[string]string{MetaOwner: a.owner, MetaModel: second.ID}, third.Meta); diff != "" {
+		t.Errorf("the owner is not found from the catalogue: %s", diff)
+	}
+}
+
+// backend_v2 may be a leftover of a rotation by hand, with grants and a password of its own.
+func TestLeftoverOfTheSameNameIsPassedOverAndNamed(t *testing.T) {
+	a := newApp(t)
+	ctx := context.Background()
+	leftover := a.owner + "_v2"
+	a.sql("postgres", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD 'by hand'", ident(leftover)))
+	c, err := a.server.Generate(ctx, 2, a.current)
+	a.must("generate", err)
+	if c.ID != leftover+"_2" || c.Meta[MetaTaken] != leftover {
+		t.Errorf("generated %s with %v, want %s_2, and %s said to be taken", c.ID, c.Meta, leftover, leftover)
+	}
+	c.ID = leftover // it appeared after the name was chosen
+	for name, effect := range map[string]func(context.Context, rotation.Fence, rotation.Credential) error{
+		"install": a.server.Install, "revoke": a.server.Revoke, "erase": a.server.Erase,
+	} {
+		if err := effect(ctx, pass, c); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), leftover) {
+			t.Errorf("%s of a role that is not ours: %v, want a refusal that names it", name, err)
+		}
+	}
+	if can := a.Value(t, "postgres", "SELECT rolcanlogin::text FROM pg_roles WHERE rolname = $1", leftover); can != "true" {
+		t.Error("the leftover was changed")
+	}
+}
+
+func TestNameThatWouldBeCutIsRefused(t *testing.T) {
+	a := namedApp(t, strings.Repeat("n", 60))
+	if _, err := a.server.Generate(context.Background(), 2, a.current); err != nil {
+		t.Errorf("63 bytes: %v", err)
+	}
+	if _, err := a.server.Generate(context.Background(), 10, a.current); !errors.Is(err, rotation.ErrRefused) {
+		t.Errorf("64 bytes: %v, want a refusal", err)
+	}
+}
+
+func TestPasswordsAreAlphanumericAndFair(t *testing.T) {
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(255 - i)
+	}
+	value, err := password(bytes.NewReader(every))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(value.Reveal())
+	if len(text) != passwordLength || strings.Trim(text, alphanumeric) != "" {
+		t.Errorf("the password is %q", text)
+	}
+	if text[0] != alphanumeric[247%62] {
+		t.Errorf("bytes from 248 on were used: the first letters would come up more often")
+	}
+	if _, err := password(strings.NewReader("too short")); err == nil {
+		t.Error("a source that runs dry made a password")
+	}
+}

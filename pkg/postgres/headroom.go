@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// ours is how many connections a rotation itself takes at a time, which are not counted otherwise: the admin's, and one
+// that tries a login.
+const ours = 2
+
+// room is how many connections there are, for all databases or for one.
+type room struct {
+	Where string
+	Limit int // -1 is none
+	Used  int
+	Mine  int // of these, by the login in use
+}
+
+func (r room) free() int { return r.Limit - r.Used }
+
+// headroom wants room for the overlap: while the application rolls, each of its connections may have a second one
+// beside it. A role's own limit does not count: the new login has one of its own.
+func (p *preflight) headroom(ctx context.Context, current rotation.Credential) error {
+	rooms, err := list(ctx, p.n, pgx.RowToStructByPos[room], `
+		WITH clients AS (
+			SELECT a.datid, r.rolname IS NOT NULL AS mine FROM pg_stat_activity a
+			LEFT JOIN pg_roles r ON r.oid = a.usesysid AND r.rolname = $1
+			WHERE coalesce(a.backend_type, 'client backend') = 'client backend' AND coalesce(a.application_name, '') <> $3)
+		SELECT 'the server', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+				- coalesce(current_setting('reserved_connections', true)::int, 0),
+			count(*)::int, count(*) FILTER (WHERE mine)::int FROM clients
+		UNION ALL
+		SELECT format('database %I', d.datname), d.datconnlimit, count(c.datid)::int, count(*) FILTER (WHERE c.mine)::int
+			FROM pg_database d LEFT JOIN clients c ON c.datid = d.oid
+			WHERE d.datconnlimit >= 0 AND d.datname = ANY ($2::text[]) GROUP BY d.oid, d.datname, d.datconnlimit`,
+		current.ID, p.dbs, Application)
+	if err != nil {
+		return wrap(err, "counting connections")
+	}
+	for _, r := range rooms {
+		if need := r.Mine + ours; r.free() < need {
+			return rotation.Refuse(rotation.WithHint(
+				fmt.Errorf("%s has %d connections left of %d: while %d of %s are doubled, %d are needed",
+					r.Where, max(0, r.free()), r.Limit, r.Mine, current.ID, need),
+				"raise the limit, or have the application use fewer connections"))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Preflight looks for whatever would keep a rotation away from current, the credential in use, from its end. It changes
+// nothing. A refusal is the first obstacle met, with what to do about it as its hint; notes are what an operator
+// should know and what need not stop him.
+func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (notes []string, err error) {
+	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
+		p := preflight{s: s, n: cl.primary}
+		for _, look := range []func(context.Context, rotation.Credential) error{
+			p.exists, p.version, p.login, p.owner, p.grants, p.headroom, p.value, p.clients, p.own, p.leftovers,
+		} {
+			if err := look(ctx, current); err != nil {
+				return err
+			}
+		}
+		notes = p.notes
+		for _, d := range cl.down {
+			notes = append(notes, d.err.Error())
+		}
+		return nil
+	})
+	if errors.Is(err, errNoPrimary) {
+		err = rotation.Refuse(err)
+	}
+	return notes, wrap(err, "before rotating %s", current.ID)
+}
+
+// preflight is what its looks have gathered so far.
+type preflight struct {
+	s     *Server
+	n     *session
+	sub   subject
+	dbs   []string
+	notes []string
+}
+
+func (p *preflight) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// exists wants the login of the application's Secret to be known to this server: else it is the wrong one.
+func (p *preflight) exists(ctx context.Context, current rotation.Credential) error {
+	sub, err := p.s.subject(ctx, p.n, current)
+	if err != nil {
+		return err
+	}
+	if sub.role == nil {
+		all, err := list(ctx, p.n, pgx.RowTo[string], "SELECT datname::text FROM pg_database WHERE NOT datistemplate ORDER BY 1")
+		if err != nil {
+			return err
+		}
+		return rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("%s has no role %q (its databases: %s)", p.n.node.Name, current.ID, strings.Join(all, ", ")),
+			"check that the Secret belongs to this server, and which key of it is the user name"))
+	}
+	p.sub = sub
+	p.dbs, err = p.n.databases(ctx, sub)
+	return err
+}
+
+func (p *preflight) version(context.Context, rotation.Credential) error {
+	if fixed := brokenMinor(p.n.version); fixed != "" {
+		return rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("PostgreSQL %s ignores ALTER ROLE … SET role: a new login would not act as its owner", versionText(p.n.version)),
+			"upgrade to "+fixed))
+	}
+	return nil
+}
+
+// brokenMinor is the release that mends the one of server_version_num n; "" where there is nothing to mend.
+func brokenMinor(n int) string {
+	switch n {
+	case 120021, 130017, 140014, 150009, 160005, 170001:
+		return versionText(n + 1)
+	}
+	return ""
+}
+
+func versionText(n int) string { return fmt.Sprintf("%d.%d", n/10000, n%10000) }
+
+// login wants a role that can be rotated.
+func (p *preflight) login(ctx context.Context, current rotation.Credential) error {
+	r := p.sub.role
+	if r.Name == p.s.Admin.User {
+		return rotation.Refuse(rotation.WithHint(fmt.Errorf("%q is the admin itself", r.Name), "use another role as the admin"))
+	}
+	if err := r.ordinary(); err != nil {
+		return err
+	}
+	if !r.CanLogin {
+		return rotation.Refuse(rotation.WithHint(fmt.Errorf("role %q may not log in", r.Name), "check which login the application uses"))
+	}
+	if err := checkName("role", loginName(p.sub.owner, current.V+1, 1)); err != nil {
+		return err
+	}
+	if r.Expires && p.s.ValidFor == 0 {
+		p.note("the password of %s has an end (VALID UNTIL); that of the new login will have none", r.Name)
+	}
+	if r.knows && strings.HasPrefix(string(r.verifier.Reveal()), "md5") {
+		p.note("%s is stored as MD5; the new login is SCRAM-SHA-256, which clients older than PostgreSQL 10 cannot do", r.Name)
+	}
+	where, err := list(ctx, p.n, pgx.RowTo[string], `
+		SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
+		WHERE r.rolname = $1 AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c LIKE 'role=%') ORDER BY 1`, r.Name)
+	if err == nil && len(where) > 0 {
+		err = rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("%q acts as another role in database %s only", r.Name, strings.Join(where, ", ")),
+			"set the role for all databases: ALTER ROLE … SET role"))
+	}
+	return err
+}
+
+// owner wants the same of the role that the login acts as.
+func (p *preflight) owner(ctx context.Context, _ rotation.Credential) error {
+	r := p.sub.role
+	if r.Acts != "" && !r.MayAct {
+		p.note("%s is set to act as %s, which it may not: it acts as itself", r.Name, r.Acts)
+	}
+	if p.sub.adopted() {
+		return nil
+	}
+	owner, err := p.n.existing(ctx, p.sub.owner)
+	if err != nil {
+		return err
+	}
+	return owner.ordinary()
+}
+
+// value wants the server to accept what the Secret holds.
+func (p *preflight) value(ctx context.Context, current rotation.Credential) error {
+	if current.Value.Empty() {
+		return nil
+	}
+	for _, database := range p.dbs {
+		v, err := p.s.try(ctx, attempt{sub: p.sub, node: p.n, database: database})
+		if err != nil {
+			return err
+		}
+		if v.status == rotation.Altered {
+			return rotation.Refuse(rotation.WithHint(
+				fmt.Errorf("%s does not accept the Secret's password of %q in %s: %s", p.n.node.Name, current.ID, database, v.proof),
+				"put the password that the application really uses into the Secret first"))
+		}
+	}
+	return nil
+}
+
+// clients notes what could keep the application's connections out although a login from here works.
+func (p *preflight) clients(ctx context.Context, current rotation.Credential) error {
+	fresh := p.sub
+	fresh.c = rotation.Credential{
+		ID:   loginName(p.sub.owner, current.V+1, 1),
+		Meta: map[string]string{MetaOwner: p.sub.owner, MetaModel: current.ID},
+	}
+	doubt, err := p.n.hbaDoubt(ctx, fresh, p.dbs)
+	if err == nil && doubt != "" {
+		p.note("%s: name the group +%s there instead, or the new login may be turned away", doubt, p.sub.owner)
+	}
+	return err
+}
+
+// own notes what the login in use has beside its owner's: the new one does not have it, and retiring the old one waits for it
+// to be handed over. An adopted login keeps what it has.
+func (p *preflight) own(ctx context.Context, _ rotation.Credential) error {
+	if p.sub.adopted() {
+		return nil
+	}
+	for _, look := range []func(context.Context, subject) error{p.n.prepared, p.n.dependants, p.n.members} {
+		err := look(ctx, p.sub)
+		if errors.Is(err, rotation.ErrRefused) {
+			p.note("%s can be retired only after a change by hand: %v (%s)", p.sub.c.ID, err, rotation.Hint(err))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftovers notes who else can come in where the login does: logins of earlier rotations, by hand or not.
+func (p *preflight) leftovers(ctx context.Context, current rotation.Credential) error {
+	names, err := list(ctx, p.n, pgx.RowTo[string], `
+		SELECT r.rolname::text FROM pg_roles r
+		WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname NOT IN ($2, current_user) AND (
+			r.rolname = $1
+			OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid WHERE m.member = r.oid AND o.rolname = $1)
+			OR left(r.rolname, length($1) + 1) = $1 || '_' AND substr(r.rolname, length($1) + 2) ~ '^v?[0-9]+(_[0-9]+)?$')
+		ORDER BY 1`, p.sub.owner, current.ID)
+	for _, name := range names {
+		p.note("%s can log in too: a leftover of an earlier rotation?", name)
+	}
+	return wrap(err, "looking for other logins of %s", p.sub.owner)
+}

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Application is the application_name of every connection made here.
+const Application = "kubectl-rotate"
+
+// Server is a PostgreSQL cluster: its primary, and the standbys that replay it. It implements [rotation.Server].
+// Set the fields before the first call. Calls may be made concurrently; they take turns. Close it after the last.
+type Server struct {
+	// Nodes are the servers of the cluster, in any order: which one is the primary is asked each time.
+	Nodes []Node
+	// Admin makes the changes. It must be another role than the one that is rotated.
+	Admin Admin
+	// TLS is how connections are secured. The zero value prefers TLS and does without where the server has none.
+	TLS TLS
+	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
+	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
+	ValidFor time.Duration
+	// Rand is the source of passwords and salts. Nil is crypto/rand.
+	Rand io.Reader
+
+	// Timeout is how long one call may take. Zero is 30 s.
+	Timeout time.Duration
+	// LockWait is how long to wait for another operator's effect to end. Zero is 5 s.
+	LockWait time.Duration
+	// Stall is how long an effect may pause, its fence included, before the server ends its transaction. Zero is 10 s.
+	Stall time.Duration
+	// ReplayWait is how long one look waits for a standby to replay what the primary has done. Zero is 2 s.
+	ReplayWait time.Duration
+
+	once  sync.Once
+	turn  chan struct{} // holds one token: whoever has it may use admins
+	admin map[string]*session
+}
+
+var _ rotation.Server = (*Server)(nil)
+
+// Node is one server of the cluster.
+type Node struct {
+	// Name tells it from the others, and is how it is called in messages. A pod's name is a good one.
+	Name string
+	// Host is what is dialed, and the name that its certificate is checked against. Empty is localhost; one that begins
+	// with a slash is the directory of a Unix socket.
+	Host string
+	// Port is zero for 5432.
+	Port uint16
+	// Dial connects to the server. It may lead through a tunnel, whose end is not where Host says. Nil is a plain
+	// net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Admin is the role that makes the changes.
+type Admin struct {
+	User string
+	// Password may be empty where the server asks for none (trust, peer).
+	Password rotation.Secret
+	// Database is what to connect to first. Empty is postgres.
+	Database string
+}
+
+// Close ends the connections. The Server can be used again, which makes new ones.
+func (s *Server) Close() error {
+	s.start()
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	for name, n := range s.admin {
+		n.hangUp()
+		delete(s.admin, name)
+	}
+	return nil
+}
+
+func (s *Server) start() {
+	s.once.Do(func() {
+		s.turn = make(chan struct{}, 1)
+		s.turn <- struct{}{}
+		s.admin = map[string]*session{}
+	})
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (s *Server) timeout() time.Duration  { return or(s.Timeout, 30*time.Second) }
+func (s *Server) lockWait() time.Duration { return or(s.LockWait, 5*time.Second) }
+func (s *Server) stall() time.Duration    { return or(s.Stall, 10*time.Second) }
+
+func (s *Server) replayWait() time.Duration {
+	return or(s.ReplayWait, 2*time.Second)
+}
+
+func (n Node) host() string { return or(n.Host, "localhost") }

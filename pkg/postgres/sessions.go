@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// InUse is every session that was opened as c.ID, on every node, whatever role it has been set to since. Connections
+// made here to try the login are left out. An admin without pg_read_all_stats still sees every session and what
+// it calls itself, but not whence it comes: its address is then a phrase that says so. A node that cannot be
+// reached is an error: nobody knows who is connected there.
+func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usage, error) {
+	usage := rotation.Usage{Known: true}
+	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
+		if err := cl.whole(); err != nil {
+			return err
+		}
+		all, err := cl.sessions(ctx, c.ID)
+		usage.Sessions = all
+		return err
+	})
+	if err != nil {
+		return rotation.Usage{}, fmt.Errorf("sessions of %s: %w", c.ID, err)
+	}
+	return usage, nil
+}
+
+// activity is a row of pg_stat_activity.
+type activity struct {
+	PID     string
+	Address string
+	App     string
+	Since   time.Time
+	Hidden  bool
+}
+
+// sessions are all of one login's, on the nodes that were reached. Those with our own name are left out: they try the login,
+// by this process or another, and are on their way out.
+func (c *cluster) sessions(ctx context.Context, login string) (all []rotation.Session, err error) {
+	for _, n := range c.nodes() {
+		rows, err := list(ctx, n, pgx.RowToStructByPos[activity], `
+			SELECT a.pid::text, coalesce(host(a.client_addr), ''), coalesce(a.application_name, ''),
+				coalesce(a.backend_start, 'epoch'), coalesce(a.query = '<insufficient privilege>', false)
+			FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+			WHERE r.rolname = $1 AND a.application_name IS DISTINCT FROM $2 AND a.backend_type IS DISTINCT FROM 'parallel worker'
+			ORDER BY a.pid`, login, Application)
+		if err != nil {
+			return nil, wrap(err, "reading pg_stat_activity of %s", n.node.Name)
+		}
+		for _, a := range rows {
+			if a.Hidden {
+				a.Address = "an address not shown to " + n.user
+			}
+			all = append(all, rotation.Session{ID: a.PID, Node: n.node.Name, Address: a.Address, App: a.App, Since: a.Since})
+		}
+	}
+	return all, nil
+}
+
+// describe names sessions for people.
+func describe(all []rotation.Session) string {
+	var names []string
+	for _, a := range all {
+		names = append(names, fmt.Sprintf("pid %s on %s from %s (%s)", a.ID, a.Node, or(a.Address, "a local socket"), or(a.App, "no name")))
+	}
+	return strings.Join(names, ", ")
+}
+
+// The rests between two looks at something that is about to change.
+const glance = 20 * time.Millisecond
+
+// until looks again and again until ok, an error, or the end of patience; the last two give false.
+func until(ctx context.Context, patience time.Duration, ok func(context.Context) (bool, error)) (bool, error) {
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for {
+		if done, err := ok(ctx); done || err != nil {
+			return done, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, unavailable{ctx.Err()}
+		case <-end.C:
+			return false, nil
+		case <-tick.C:
+		}
+	}
+}
