@@ -1,0 +1,107 @@
+package workload
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// reading is how the pods of a spec read a Secret.
+type reading struct {
+	any        bool     // they do, in some way
+	containers []string // those that are handed it; none where only the kubelet reads it, to pull an image or to mount
+	reloads    bool     // one of them sees its content change while it runs
+}
+
+// reads looks for the Secret of the given name in everything of spec that can refer to one.
+func reads(spec *corev1.PodSpec, secret string) reading {
+	r := reading{any: slices.Contains(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})}
+	live, held := carriers(spec.Volumes, secret)
+	r.any = r.any || len(live)+len(held) > 0
+	for _, c := range containersOf(spec) {
+		env := inEnv(c, secret)
+		for _, mount := range c.VolumeMounts {
+			inLive := slices.Contains(live, mount.Name)
+			r.reloads = r.reloads || inLive && mount.SubPath == "" && mount.SubPathExpr == ""
+			env = env || inLive || slices.Contains(held, mount.Name)
+		}
+		if env {
+			r.any = true
+			r.containers = append(r.containers, c.Name)
+		}
+	}
+	return r
+}
+
+// containersOf are all containers of a pod: init, ordinary and ephemeral ones.
+func containersOf(spec *corev1.PodSpec) []corev1.Container {
+	all := slices.Concat(spec.InitContainers, spec.Containers)
+	for _, e := range spec.EphemeralContainers {
+		all = append(all, corev1.Container(e.EphemeralContainerCommon))
+	}
+	return all
+}
+
+// inEnv says whether c has the Secret in its environment.
+func inEnv(c corev1.Container, secret string) bool {
+	for _, from := range c.EnvFrom {
+		if from.SecretRef != nil && from.SecretRef.Name == secret {
+			return true
+		}
+	}
+	for _, e := range c.Env {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && e.ValueFrom.SecretKeyRef.Name == secret {
+			return true
+		}
+	}
+	return false
+}
+
+// carriers are the volumes that carry the Secret: those whose content the kubelet keeps up to date, and those that
+// only use it when they are mounted.
+func carriers(volumes []corev1.Volume, secret string) (live, held []string) {
+	for _, v := range volumes {
+		switch {
+		case v.Secret != nil && v.Secret.SecretName == secret, projects(v.Projected, secret):
+			live = append(live, v.Name)
+		case slices.Contains(mountSecrets(v.VolumeSource), secret):
+			held = append(held, v.Name)
+		}
+	}
+	return live, held
+}
+
+func projects(p *corev1.ProjectedVolumeSource, secret string) bool {
+	return p != nil && slices.ContainsFunc(p.Sources, func(s corev1.VolumeProjection) bool {
+		return s.Secret != nil && s.Secret.Name == secret
+	})
+}
+
+// mountSecrets are the Secrets that v needs to be mounted.
+func mountSecrets(v corev1.VolumeSource) (names []string) {
+	refs := []*corev1.LocalObjectReference{}
+	switch {
+	case v.CSI != nil:
+		refs = append(refs, v.CSI.NodePublishSecretRef)
+	case v.FlexVolume != nil:
+		refs = append(refs, v.FlexVolume.SecretRef)
+	case v.ISCSI != nil:
+		refs = append(refs, v.ISCSI.SecretRef)
+	case v.RBD != nil:
+		refs = append(refs, v.RBD.SecretRef)
+	case v.CephFS != nil:
+		refs = append(refs, v.CephFS.SecretRef)
+	case v.ScaleIO != nil:
+		refs = append(refs, v.ScaleIO.SecretRef)
+	case v.StorageOS != nil:
+		refs = append(refs, v.StorageOS.SecretRef)
+	case v.AzureFile != nil:
+		return []string{v.AzureFile.SecretName}
+	}
+	for _, ref := range refs {
+		if ref != nil {
+			names = append(names, ref.Name)
+		}
+	}
+	return names
+}

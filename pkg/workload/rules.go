@@ -1,0 +1,64 @@
+package workload
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// resources are the resource and API group of each kind that can be moved.
+var resources = map[string]struct{ group, resource string }{
+	"deployment":  {"apps", "deployments"},
+	"statefulset": {"apps", "statefulsets"},
+	"daemonset":   {"apps", "daemonsets"},
+	"replicaset":  {"apps", "replicasets"},
+	"cronjob":     {"batch", "cronjobs"},
+}
+
+// Rules are the permissions that Consumers take in their namespace. With the names of workloads, as in
+// "deployment/backend", only those may be moved; without, all.
+func Rules(names ...string) []rbacv1.PolicyRule {
+	rules := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets", "daemonsets"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"get"}},
+		{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"get", "list"}},
+		{APIGroups: []string{""}, Resources: []string{"pods/eviction"}, Verbs: []string{"create"}},
+	}
+	return append(rules, moving(names)...)
+}
+
+// moving are the permissions to change templates.
+func moving(names []string) (rules []rbacv1.PolicyRule) {
+	if len(names) == 0 {
+		return []rbacv1.PolicyRule{
+			{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets", "daemonsets", "replicasets"}, Verbs: []string{"patch"}},
+			{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"patch"}},
+		}
+	}
+	byKind := map[string][]string{}
+	for _, n := range names {
+		if kind, name, ok := strings.Cut(n, "/"); ok && resources[kind].resource != "" {
+			byKind[kind] = append(byKind[kind], name)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		r := resources[kind]
+		rules = append(rules, rbacv1.PolicyRule{
+			APIGroups: []string{r.group}, Resources: []string{r.resource}, ResourceNames: byKind[kind], Verbs: []string{"patch"},
+		})
+	}
+	return rules
+}
+
+// OptionalRules are permissions that Consumers do without: with pods/log the last words of a container that crashes
+// are shown. To get nodes, which takes a ClusterRole, tells a node that is down from one that is slow before its
+// pods' time to end has run out.
+func OptionalRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get"}},
+	}
+}
