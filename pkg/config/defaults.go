@@ -1,0 +1,59 @@
+package config
+
+import "time"
+
+// Default is the configuration where there is no file: one target of each kind, under the kind's name, as
+// the runbook lays them out.
+func Default() Config {
+	c := Config{APIVersion: APIVersion}
+	for _, name := range kindNames() {
+		k := kinds()[name]
+		c.Targets = append(c.Targets, k.settle(k.defaults()))
+	}
+	return c
+}
+
+// defaultPostgres is the PostgreSQL of the runbook, without what settlePostgres adds.
+func defaultPostgres() Target {
+	return Target{
+		Name:     "postgres",
+		Kind:     KindPostgres,
+		Secret:   Secret{Name: "postgresql-credentials"},
+		Owner:    "SRE",
+		Interval: Duration{90 * Day},
+		Soak:     Duration{10 * time.Minute},
+		Postgres: &Postgres{
+			Port:     5432,
+			Database: "demo-platform",
+			SSLMode:  "prefer",
+			Admin:    Admin{User: "postgres"},
+		},
+	}
+}
+
+// settlePostgres adds the defaults that depend on what else is said.
+func settlePostgres(t Target) Target {
+	t.Secret = t.Secret.withKeys()
+	for i := range t.Also {
+		t.Also[i] = t.Also[i].withKeys()
+	}
+	if p := t.Postgres; p != nil && p.Pod == "" && p.Service == "" {
+		p.Pod = "postgresql-0"
+	}
+	return t
+}
+
+// withKeys is s with the usual names of its keys where it says nothing about them: those of a Secret of the type
+// kubernetes.io/basic-auth.
+func (s Secret) withKeys() Secret {
+	if s.DSN != "" {
+		return s
+	}
+	if s.Username == "" && s.Login == "" {
+		s.Username = "username"
+	}
+	if s.Password == "" {
+		s.Password = "password"
+	}
+	return s
+}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// form is what names of one sort look like, for Kubernetes and for people.
+type form struct {
+	check func(string) []string
+	text  string
+}
+
+var (
+	label     = form{validation.IsDNS1123Label, "must be at most 63 lower-case letters, digits and hyphens, and begin and end with a letter or digit"}
+	subdomain = form{validation.IsDNS1123Subdomain, "must be at most 253 lower-case letters, digits, hyphens and dots, and begin and end with a letter or digit"}
+	dataKey   = form{validation.IsConfigMapKey, "must be at most 253 letters, digits, hyphens, underscores and dots"}
+)
+
+// nameErrors wants a name of form f.
+func nameErrors(name string, path *field.Path, f form) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "")}
+	}
+	return optional(name, path, f)
+}
+
+// optional wants nothing, or a name of form f.
+func optional(name string, path *field.Path, f form) field.ErrorList {
+	if name == "" || len(f.check(name)) == 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, name, f.text)}
+}
+
+// workloadKinds are what can be rolled.
+var workloadKinds = []string{"cronjob", "daemonset", "deployment", "statefulset"}
+
+func consumerErrors(workload string, path *field.Path) field.ErrorList {
+	kind, name, ok := strings.Cut(workload, "/")
+	if !ok {
+		return field.ErrorList{field.Invalid(path, workload, "must be kind/name, such as deployment/backend")}
+	}
+	if !slices.Contains(workloadKinds, kind) {
+		return field.ErrorList{field.NotSupported(path, kind, workloadKinds)}
+	}
+	return nameErrors(name, path, subdomain)
+}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Parse reads a targets file and fills in the defaults. source names it in errors, which are of type
+// [*InvalidError] and tell all that is wrong at once.
+func Parse(source string, text []byte) (Config, error) {
+	root, err := document(text)
+	if err != nil {
+		return Config{}, &InvalidError{Source: source, Problems: []Problem{problemOfYAML(err)}}
+	}
+	s := &strict{lines: map[string]int{}}
+	s.walk(root, reflect.TypeFor[Config](), nil)
+	if len(s.problems) > 0 {
+		return Config{}, s.invalid(source)
+	}
+	c, err := decode(root)
+	if err != nil {
+		return Config{}, &InvalidError{Source: source, Problems: []Problem{problemOfYAML(err)}}
+	}
+	for _, e := range validate(c) {
+		s.problems = append(s.problems, problemOf(e, s.lines))
+	}
+	if len(s.problems) > 0 {
+		return Config{}, s.invalid(source)
+	}
+	return c, nil
+}
+
+func (s *strict) invalid(source string) error {
+	slices.SortStableFunc(s.problems, func(a, b Problem) int { return a.Line - b.Line })
+	return &InvalidError{Source: source, Problems: s.problems}
+}
+
+// document is the single document of a file.
+func document(text []byte) (*yaml.Node, error) {
+	var doc, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, errors.New("is empty")
+	} else if err != nil {
+		return nil, err
+	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("must be one document: there is a second one after ---")
+	}
+	return doc.Content[0], nil
+}
+
+// decode reads a document that is known to fit. Each target is read over the defaults of its kind, so what
+// the file does not mention keeps its default, and what it sets to nothing is nothing.
+func decode(root *yaml.Node) (Config, error) {
+	var raw struct {
+		APIVersion string      `yaml:"apiVersion"`
+		Targets    []yaml.Node `yaml:"targets"`
+	}
+	if err := root.Decode(&raw); err != nil {
+		return Config{}, fmt.Errorf("reading it: %w", err)
+	}
+	c := Config{APIVersion: raw.APIVersion}
+	for i := range raw.Targets {
+		t, err := decodeTarget(&raw.Targets[i])
+		if err != nil {
+			return Config{}, fmt.Errorf("reading %s: %w", field.NewPath("targets").Index(i), err)
+		}
+		c.Targets = append(c.Targets, t)
+	}
+	return c, nil
+}
+
+func decodeTarget(n *yaml.Node) (Target, error) {
+	var head struct {
+		Kind Kind `yaml:"kind"`
+	}
+	if err := n.Decode(&head); err != nil {
+		return Target{}, err
+	}
+	var t Target
+	k, known := kinds()[head.Kind]
+	if known {
+		t = k.defaults()
+		t.Name = ""
+	}
+	if err := n.Decode(&t); err != nil || !known {
+		return t, err
+	}
+	return k.settle(t), nil
+}

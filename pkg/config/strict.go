@@ -1,0 +1,130 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// strict compares a document with the Go type it is to be read into, before it is: what does not fit is a
+// problem with its line, and the line of each field is kept for the validation that follows. The YAML library's own
+// strict mode stops at the first unknown field of a struct and names Go types instead of paths.
+type strict struct {
+	lines    map[string]int
+	problems []Problem
+}
+
+var durationType = reflect.TypeFor[Duration]()
+
+// walk compares node n, which stands at path, with t.
+func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+	case t == durationType:
+		s.duration(n, path)
+	case t.Kind() == reflect.Struct:
+		s.mapping(n, t, path)
+	case t.Kind() == reflect.Slice:
+		s.list(n, t, path)
+	case n.Kind != yaml.ScalarNode:
+		s.add(n.Line, path, "must be a single value, not "+kindName(n))
+	case t.Kind() == reflect.Int && n.Tag != "!!int":
+		s.add(n.Line, path, fmt.Sprintf("%q is not a whole number", n.Value))
+	}
+}
+
+func (s *strict) duration(n *yaml.Node, path *field.Path) {
+	if n.Kind != yaml.ScalarNode {
+		s.add(n.Line, path, "must be a duration such as 10m or 90d, not "+kindName(n))
+		return
+	}
+	if _, err := ParseDuration(n.Value); err != nil {
+		s.add(n.Line, path, err.Error())
+	}
+}
+
+func (s *strict) list(n *yaml.Node, t reflect.Type, path *field.Path) {
+	if n.Kind != yaml.SequenceNode {
+		s.add(n.Line, path, "must be a list, not "+kindName(n))
+		return
+	}
+	for i, entry := range n.Content {
+		at := path.Index(i)
+		s.lines[at.String()] = entry.Line
+		s.walk(entry, t.Elem(), at)
+	}
+}
+
+func (s *strict) mapping(n *yaml.Node, t reflect.Type, path *field.Path) {
+	if n.Kind != yaml.MappingNode {
+		s.add(n.Line, path, "must have fields of its own, not be "+kindName(n))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := path.Child(key.Value)
+		known, ok := fieldNamed(t, key.Value)
+		switch line := seen[key.Value]; {
+		case line > 0:
+			s.add(key.Line, at, fmt.Sprintf("is given already on line %d", line))
+		case !ok:
+			s.add(key.Line, at, "unknown field; "+suggestion(key.Value, fieldNames(t)))
+		default:
+			s.lines[at.String()] = key.Line
+			s.walk(value, known.Type, at)
+		}
+		seen[key.Value] = key.Line
+	}
+}
+
+func (s *strict) add(line int, path *field.Path, text string) {
+	p := Problem{Line: line, Text: text}
+	if path != nil {
+		p.Field = path.String()
+	}
+	s.problems = append(s.problems, p)
+}
+
+// fieldNamed is the field of t that stands in the file as name.
+func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
+	for f := range t.Fields() {
+		if yamlName(f) == name {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func fieldNames(t reflect.Type) (names []string) {
+	for f := range t.Fields() {
+		names = append(names, yamlName(f))
+	}
+	slices.Sort(names)
+	return names
+}
+
+func yamlName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return name
+}
+
+func kindName(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}

@@ -1,0 +1,108 @@
+package config
+
+// APIVersion is the version of the file's schema that this package reads.
+const APIVersion = "kubectl-rotate/v1alpha1"
+
+// Config is a targets file.
+type Config struct {
+	// APIVersion is kubectl-rotate/v1alpha1. Required in a file.
+	APIVersion string `yaml:"apiVersion"`
+	// Targets are what can be rotated, each under a name of its own.
+	Targets []Target `yaml:"targets"`
+}
+
+// Target is one credential: where it is kept, what accepts it, and when it is due.
+type Target struct {
+	// Name is what the target is called on the command line. Required; lower-case letters, digits and hyphens.
+	Name string `yaml:"name"`
+	// Kind is what accepts the credential: postgres. Required.
+	Kind Kind `yaml:"kind"`
+	// Namespace is where the Secret and its consumers are. Default: the namespace of the kubeconfig's context.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Secret is the Secret that the application reads.
+	Secret Secret `yaml:"secret,omitempty"`
+	// Also are other Secrets that hold the same login. They are written together with the first, which stays
+	// the one that is looked at.
+	Also []Secret `yaml:"also,omitempty"`
+	// Consumers are workloads to roll beside those that are found because their pods refer to the Secret,
+	// each as kind/name: deployment/backend. For those that read the Secret through the API.
+	Consumers []string `yaml:"consumers,omitempty"`
+	// Owner is who is asked when the rotation is overdue, a team for example. Default: SRE.
+	Owner string `yaml:"owner,omitempty"`
+	// Interval is how old the credential may become before a rotation is due. Default: 90d.
+	Interval Duration `yaml:"interval"`
+	// Soak is how long the old credential stays refused, and can be brought back, before it is erased.
+	// Default: 10m.
+	Soak Duration `yaml:"soak"`
+	// Postgres says where the PostgreSQL server is and who administers it. Only for kind postgres.
+	Postgres *Postgres `yaml:"postgres,omitempty"`
+}
+
+// Secret says where in a Secret the credential stands. Connection strings in other keys of the same Secret
+// are found by looking, and need not be named.
+type Secret struct {
+	// Name is the Secret's name. Default for the first of kind postgres: postgresql-credentials.
+	Name string `yaml:"name,omitempty"`
+	// Namespace is where the Secret is. Default: that of the target. Only for those under also.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Username is the key of the login. Default: username, unless login or dsn is given.
+	Username string `yaml:"username,omitempty"`
+	// Password is the key of the password. Default: password, unless dsn is given.
+	Password string `yaml:"password,omitempty"`
+	// Login is the login itself, where the Secret holds only its password. It cannot change then: for systems
+	// that accept two passwords of one login.
+	Login string `yaml:"login,omitempty"`
+	// DSN is the key of a connection string to read the credential from, where the Secret has no key for the
+	// password alone.
+	DSN string `yaml:"dsn,omitempty"`
+	// Copies are keys that hold nothing but one more copy of the login or of the password.
+	Copies []string `yaml:"copies,omitempty"`
+	// Ignore are keys that have nothing to do with the credential, though they may look as if they held it.
+	Ignore []string `yaml:"ignore,omitempty"`
+}
+
+// Postgres is a PostgreSQL server.
+type Postgres struct {
+	// Pod is the pod that the server runs in, for a port-forward. Default: postgresql-0.
+	Pod string `yaml:"pod,omitempty"`
+	// Container is the server's container in that pod. Default: the one that declares the port, else the first.
+	Container string `yaml:"container,omitempty"`
+	// Namespace is where the pod and the service are. Default: that of the target.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Service is the service in front of the server, to find the pods behind it when pod is not given.
+	Service string `yaml:"service,omitempty"`
+	// Port is the port that the server listens on in its pod. Default: 5432.
+	Port int `yaml:"port,omitempty"`
+	// Address is host:port of the server as seen from where kubectl rotate runs, for --via=direct. Default: none.
+	Address string `yaml:"address,omitempty"`
+	// Database is the database that the application uses. Default: demo-platform.
+	Database string `yaml:"database,omitempty"`
+	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, allow, prefer, require,
+	// verify-ca or verify-full. Default: prefer.
+	SSLMode string `yaml:"sslmode,omitempty"`
+	// Admin is the role that creates and drops logins.
+	Admin Admin `yaml:"admin,omitempty"`
+}
+
+// Admin is the role that a server is administered with.
+type Admin struct {
+	// User is the administrator's login. Default: postgres.
+	User string `yaml:"user,omitempty"`
+	// Secret is where the administrator's password is kept. Default: it is looked for where the server's own
+	// pod is given it.
+	Secret *KeyRef `yaml:"secret,omitempty"`
+}
+
+// KeyRef is one key of one Secret.
+type KeyRef struct {
+	// Name is the Secret's name. Required.
+	Name string `yaml:"name"`
+	// Key is the key in it. Required.
+	Key string `yaml:"key"`
+}
+
+// Kind is what accepts a target's credential.
+type Kind string
+
+// KindPostgres is a login of a PostgreSQL server.
+const KindPostgres Kind = "postgres"
