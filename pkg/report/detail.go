@@ -1,0 +1,101 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Detail is everything about one target for people: its facts, and its checklist if it was surveyed, with every item.
+func (l Listing) Detail(s Status) string {
+	facts := [][]string{
+		{"Name:", s.Name},
+		{"Kind:", s.Kind},
+		{"Secret:", s.Namespace + "/" + s.Secret},
+		{"Owner:", orNone(s.Owner)},
+		{"Version:", version(s)},
+		{"Login:", orNone(s.ID)},
+		{"Rotated:", l.ago(s.Rotated)},
+		{"Due:", l.due(s)},
+		{"Phase:", phase(s)},
+	}
+	if s.To != 0 {
+		facts = append(facts, []string{"Rotation:", l.decision(s)})
+	}
+	facts = append(facts, []string{"Behind:", strings.Join(everyoneBehind(s), ", ")})
+	if s.Stuck != "" {
+		facts = append(facts, []string{"Stuck:", s.Stuck})
+	}
+	if s.Error != "" {
+		facts = append(facts, []string{"Error:", s.Error})
+	}
+	return l.facts(facts) + l.checklist(s.Steps)
+}
+
+// facts are names and values, the values wrapped where there is a width.
+func (l Listing) facts(facts [][]string) string {
+	const indent = len("Rotation:") + 3
+	var out strings.Builder
+	for _, f := range facts {
+		out.WriteString(pad(f[0], indent) + strings.TrimLeft(block(clean(f[1]), indent, l.Width), " "))
+	}
+	return out.String()
+}
+
+// decision is the rotation under way, in words.
+func (l Listing) decision(s Status) string {
+	text := towards(s)
+	if s.Back {
+		text = "back, " + text
+	}
+	if s.Compromised {
+		text += ", compromised"
+	}
+	return fmt.Sprintf("%s, decided by %s at %s", text, orNone(s.By), l.ago(s.Since))
+}
+
+// everyoneBehind names all that are behind.
+func everyoneBehind(s Status) []string {
+	if !s.BehindKnown || len(s.Behind) == 0 {
+		return []string{behind(s)}
+	}
+	return s.Behind
+}
+
+func (l Listing) ago(t time.Time) string {
+	if t.IsZero() {
+		return unknown
+	}
+	return fmt.Sprintf("%s (%s ago)", t.UTC().Format(time.RFC3339), duration.HumanDuration(l.Now.Sub(t)))
+}
+
+// checklist is a line for each step and, where it is not done, for each of its items.
+func (l Listing) checklist(steps []StepStatus) string {
+	if len(steps) == 0 {
+		return ""
+	}
+	var out strings.Builder
+	out.WriteString("Steps:\n")
+	for _, s := range steps {
+		r := row{step: s.Name, state: s.State, note: noteOf(rotation.Event{Note: s.Note, Until: s.Until}), whole: true}
+		for _, i := range s.Items {
+			if s.State != rotation.Done {
+				r.items = append(r.items, rotation.Item{Name: i.Name, Note: inFull(i)})
+			}
+		}
+		out.WriteString(r.render(Style{Width: l.Width}))
+	}
+	return out.String()
+}
+
+// inFull is what was seen of an item, with its phase.
+func inFull(i rotation.Item) string {
+	if i.Phase == "" || i.Note == "" {
+		return string(i.Phase) + i.Note
+	}
+	return string(i.Phase) + ", " + i.Note
+}

@@ -1,0 +1,51 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Lines writes the progress of a run as lines of text, one for each event that is worth it.
+type Lines struct {
+	w     io.Writer
+	style Style
+
+	leg  *leg
+	last map[string]string // what was last written of each step
+}
+
+// NewLines writes to w.
+func NewLines(w io.Writer, style Style) *Lines { return &Lines{w: w, style: style} }
+
+// Emit writes one event. It can be a [rotation.Runner]'s Emit. What is to do is done at once and said then, so neither
+// that nor the beginning of an effect has a line; a wait has one whenever its evidence changes.
+func (l *Lines) Emit(e rotation.Event) {
+	if !l.leg.belongs(e) {
+		l.last = map[string]string{}
+		fmt.Fprintln(l.w, title(e))
+	}
+	l.leg = l.leg.follow(e)
+	if e.State == rotation.ToDo || e.State == rotation.Applying {
+		return
+	}
+	r := row{step: e.Step, state: e.State, note: noteOf(e), items: troubled(e)}
+	key := fmt.Sprint(r)
+	if l.last[e.Step] == key {
+		return
+	}
+	l.last[e.Step] = key
+	if e.State == rotation.Done && l.leg.worked[e.Step] {
+		r.took = took(l.leg.spent[e.Step])
+	}
+	_, _ = io.WriteString(l.w, r.render(l.style))
+}
+
+// title is the first line: which rotation this is.
+func title(e rotation.Event) string {
+	if e.Back {
+		return fmt.Sprintf("taking %s back: %v to %v", clean(e.Target), e.From, e.To)
+	}
+	return fmt.Sprintf("rotating %s: %v to %v", clean(e.Target), e.From, e.To)
+}

@@ -1,0 +1,166 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+// none and unknown are what a column shows where there is nothing, and where nobody knows.
+const (
+	none    = "<none>"
+	unknown = "<unknown>"
+)
+
+func (l Listing) headers() []string {
+	names := []string{"NAME", "KIND", "VERSION", "AGE", "DUE", "PHASE", "BEHIND", "OWNER"}
+	if l.AllNamespaces {
+		names = append([]string{"NAMESPACE"}, names...)
+	}
+	if l.Format == Wide {
+		names = append(names, "SECRET", "LOGIN", "TOWARDS", "BY")
+	}
+	return names
+}
+
+func (l Listing) row(s Status) []string {
+	cells := []string{s.Name, s.Kind, version(s), l.age(s), l.due(s), phase(s), behind(s), orNone(s.Owner)}
+	if l.AllNamespaces {
+		cells = append([]string{s.Namespace}, cells...)
+	}
+	if l.Format == Wide {
+		cells = append(cells, s.Secret, orNone(s.ID), towards(s), orNone(s.By))
+	}
+	for i := range cells {
+		cells[i] = clean(cells[i])
+	}
+	return cells
+}
+
+// table is a row for each target; on a screen too narrow for that, a paragraph.
+func (l Listing) table(all []Status) string {
+	var rows [][]string
+	for _, s := range all {
+		rows = append(rows, l.row(s))
+	}
+	text := columns(append([][]string{l.headers()}, rows...))
+	if l.Width > 0 && l.Width < narrow && longest(text) > l.Width {
+		return l.paragraphs(rows)
+	}
+	if l.NoHeaders {
+		return columns(rows)
+	}
+	return text
+}
+
+// paragraphs has one line for each cell.
+func (l Listing) paragraphs(rows [][]string) string {
+	var parts []string
+	for _, r := range rows {
+		var lines [][]string
+		for i, cell := range r {
+			lines = append(lines, []string{l.headers()[i], cell})
+		}
+		parts = append(parts, columns(lines))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// columns lays rows out as kubectl does: three spaces between columns, none at the end.
+func columns(rows [][]string) string {
+	var widths []int
+	for _, r := range rows {
+		for i, cell := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var out strings.Builder
+	for _, r := range rows {
+		line := ""
+		for i, cell := range r {
+			line += pad(cell, widths[i]+3)
+		}
+		out.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return out.String()
+}
+
+// longest is how many columns text takes.
+func longest(text string) (n int) {
+	for line := range strings.Lines(text) {
+		n = max(n, utf8.RuneCountInString(strings.TrimRight(line, "\n")))
+	}
+	return n
+}
+
+func version(s Status) string {
+	if s.Version == 0 {
+		return none
+	}
+	return s.Version.String()
+}
+
+func (l Listing) age(s Status) string {
+	if s.Rotated.IsZero() {
+		return unknown
+	}
+	return duration.HumanDuration(l.Now.Sub(s.Rotated))
+}
+
+// due is how long there is still time, or for how long there is none any more.
+func (l Listing) due(s Status) string {
+	switch left := s.Due.Sub(l.Now); {
+	case s.Due.IsZero():
+		return unknown
+	case left < 0:
+		return "overdue " + duration.HumanDuration(-left)
+	default:
+		return "in " + duration.HumanDuration(left)
+	}
+}
+
+// phase is the phase, with what has to be known to read it right.
+func phase(s Status) string {
+	switch {
+	case s.Error != "":
+		return "error"
+	case s.Stuck != "":
+		return s.Phase + " (stuck)"
+	case s.Recorded:
+		return s.Phase + " (recorded)"
+	}
+	return s.Phase
+}
+
+// behind names the first one that is behind, and how many more there are.
+func behind(s Status) string {
+	switch n := len(s.Behind); {
+	case !s.BehindKnown:
+		return unknown
+	case n == 0:
+		return none
+	case n == 1:
+		return s.Behind[0]
+	default:
+		return fmt.Sprintf("%s +%d", s.Behind[0], n-1)
+	}
+}
+
+func towards(s Status) string {
+	if s.To == 0 {
+		return none
+	}
+	return fmt.Sprintf("%v to %v", s.From, s.To)
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return none
+	}
+	return text
+}
