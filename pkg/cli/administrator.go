@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// places are where the images of PostgreSQL that people run are given the superuser's password: the variable of the
+// password, and that of the login it belongs to; "" is postgres. The first that is there counts.
+// Sources: the documentation of the official image and of Bitnami's.
+var places = []struct{ password, user string }{
+	{"POSTGRESQL_POSTGRES_PASSWORD", ""},
+	{"POSTGRES_POSTGRES_PASSWORD", ""},
+	{"POSTGRES_PASSWORD", "POSTGRES_USER"},
+	{"POSTGRESQL_PASSWORD", "POSTGRESQL_USERNAME"},
+}
+
+// administrator is who changes logins: as configured, else as the server's own pod is told, else the superuser
+// without a password, for servers that trust whoever comes from their own pod.
+func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
+	p := in.target.Postgres
+	admin := postgres.Admin{User: p.Admin.User, Database: p.Database}
+	if ref := p.Admin.Secret; ref != nil {
+		s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		if err != nil {
+			return admin, fmt.Errorf("reading the administrator's password: %w", err)
+		}
+		value, ok := s.Data[ref.Key]
+		if !ok {
+			return admin, fmt.Errorf("secret %s/%s has no key %s, where the administrator's password should be", in.namespace, ref.Name, ref.Key)
+		}
+		admin.Password = rotation.NewSecret(value)
+		return admin, nil
+	}
+	found, err := discovered(ctx, in, admin)
+	if in.via == kube.ViaDirect && apierrors.IsNotFound(err) {
+		return admin, nil // it does not run in a pod
+	}
+	return found, err
+}
+
+// discovered looks for the superuser's password in the environment of the server's container.
+func discovered(ctx context.Context, in opening, admin postgres.Admin) (postgres.Admin, error) {
+	p := in.target.Postgres
+	env, err := kube.ContainerEnv(ctx, in.clients.Kube.CoreV1(), serverNamespace(in), p.Pod, p.Container)
+	if err != nil {
+		return admin, err
+	}
+	for _, place := range places {
+		password, found, err := env.Lookup(ctx, place.password)
+		if err != nil {
+			return admin, notFound(p.Pod, err)
+		}
+		if !found {
+			continue
+		}
+		admin.Password = password.Value
+		if user, found, err := env.Lookup(ctx, place.user); err == nil && found {
+			admin.User = string(user.Value.Reveal())
+		}
+		return admin, nil
+	}
+	return admin, nil
+}
+
+// notFound is an administrator's password that is there and cannot be read.
+func notFound(pod string, err error) error {
+	err = fmt.Errorf("looking for the administrator's password in pod %s: %w", pod, err)
+	if apierrors.IsForbidden(err) {
+		return rotation.Refuse(rotation.WithHint(err,
+			"`kubectl rotate rbac --admin-secret=NAME` prints the Role that allows it"))
+	}
+	return rotation.WithHint(err, "name the Secret that holds it in the configuration: postgres.admin.secret")
+}
+
+// hostAndPort takes an address apart; one without a port has PostgreSQL's.
+func hostAndPort(address string) (string, uint16) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, 0
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return host, 0
+	}
+	return host, uint16(n)
+}

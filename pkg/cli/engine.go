@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// engine is one kind of target: its command, and how its parts are put together.
+type engine struct {
+	kind    config.Kind
+	short   string
+	long    string
+	example string
+	// open puts the parts of a target together.
+	open func(context.Context, opening) (*opened, error)
+	// store is the target's record alone.
+	store func(opening) rotation.Store
+	// rules are the permissions that a run needs.
+	rules func(config.Target, kube.Via) []rbacv1.PolicyRule
+	// helpful are permissions that a run does without, and tells more with.
+	helpful []rbacv1.PolicyRule
+}
+
+// opening is what an engine is given to open a target.
+type opening struct {
+	clients   *kube.Clients
+	target    config.Target
+	namespace string // of the target
+	via       kube.Via
+	say       func(format string, args ...any) // a line for the operator
+}
+
+// opened is a target that can be rotated.
+type opened struct {
+	rotation.Rotation
+	clients   *kube.Clients
+	target    config.Target
+	namespace string
+	who       string
+	said      map[string]bool
+	say       func(format string, args ...any)
+	closers   []func()
+}
+
+// note tells the operator something that is worth knowing, once.
+func (o *opened) note(text string) {
+	if o.said[text] {
+		return
+	}
+	if o.said == nil {
+		o.said = map[string]bool{}
+	}
+	o.said[text] = true
+	o.say("note: %s", text)
+}
+
+// onClose has f called when the target is closed, the last one first.
+func (o *opened) onClose(f func()) { o.closers = append(o.closers, f) }
+
+func (o *opened) close() {
+	for i := len(o.closers) - 1; i >= 0; i-- {
+		o.closers[i]()
+	}
+}
+
+// engines are all there are. Adding one is a line here and a file beside this one.
+func engines() []engine {
+	return []engine{postgresEngine()}
+}
+
+// engineOf gives the engine of a kind; every kind that a valid configuration can name has one.
+func engineOf(kind config.Kind) engine {
+	for _, e := range engines() {
+		if e.kind == kind {
+			return e
+		}
+	}
+	panic("no engine for targets of kind " + string(kind))
+}
+
+// open finds the target of a request and puts it together. Permissions are looked at first, so that a missing
+// one is named before anything is read or written.
+func (g *global) open(ctx context.Context, q request) (*opened, error) {
+	clients, err := g.connect()
+	if err != nil {
+		return nil, err
+	}
+	found, err := g.targets(ctx, clients)
+	if err != nil {
+		return nil, err
+	}
+	t, err := target(found, q.kind, q.args)
+	if err != nil {
+		return nil, err
+	}
+	return g.openTarget(ctx, clients, t, q.runFlags)
+}
+
+func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config.Target, f runFlags) (*opened, error) {
+	if len(t.Also) > 0 || len(t.Consumers) > 0 {
+		return nil, rotation.Refuse(fmt.Errorf("target %s: also and consumers are read, and not acted on by this version: rotating without them would lock somebody out", t.Name))
+	}
+	e := engineOf(t.Kind)
+	namespace := namespaceOf(clients, t)
+	who, err := clients.WhoAmI(ctx)
+	if err != nil {
+		return nil, clients.Explain(err)
+	}
+	if err := permitted(ctx, clients, e.rules(t, kube.Via(f.via)), namespace); err != nil {
+		return nil, err
+	}
+	o, err := e.open(ctx, opening{clients: clients, target: t, namespace: namespace, via: kube.Via(f.via), say: g.say})
+	if err != nil {
+		return nil, clients.Explain(err)
+	}
+	o.who, o.say = who, g.say
+	f.apply(&o.Rotation, t)
+	return o, nil
+}
+
+// apply sets what the flags and the target say about a run.
+func (f runFlags) apply(r *rotation.Rotation, t config.Target) {
+	r.Soak = t.Soak.Duration
+	if f.soakSet {
+		r.Soak = f.soak
+	}
+	r.Terminate = f.stragglers == "terminate"
+	r.Until = f.until
+	r.Timeout = f.timeout
+	if !f.wait {
+		r.Timeout = 0
+	}
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/klog/v2"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+)
+
+// global is what all commands share: kubectl's own flags, the targets file, the streams.
+type global struct {
+	Streams
+	kube   *genericclioptions.ConfigFlags
+	config string
+	logs   logLevel
+}
+
+func newGlobal(s Streams) *global {
+	return &global{Streams: s, kube: genericclioptions.NewConfigFlags(true)}
+}
+
+func (g *global) addFlags(f *pflag.FlagSet) {
+	g.kube.AddFlags(f)
+	f.StringVar(&g.config, "config", "", "the targets file; else "+config.FileName+" here or above, else ConfigMap "+config.ConfigMapName)
+	f.VarP(&g.logs, "v", "v", "how much of the API requests to log, as kubectl's; what would show the bodies of requests is capped")
+}
+
+// maxLogs is the highest level at which client-go logs no bodies, and so no Secrets.
+const maxLogs = 7
+
+// logLevel is klog's verbosity, capped at maxLogs.
+type logLevel int
+
+// String gives the level.
+func (l *logLevel) String() string { return strconv.Itoa(int(*l)) }
+
+// Type names it for the help.
+func (l *logLevel) Type() string { return "Level" }
+
+// Set raises klog's verbosity at once.
+func (l *logLevel) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("want a number: %q", text)
+	}
+	*l = logLevel(min(n, maxLogs))
+	var f flag.FlagSet
+	klog.InitFlags(&f)
+	return f.Set("v", l.String())
+}
+
+// connect makes clients for the context that the flags choose; nothing is sent yet.
+func (g *global) connect() (*kube.Clients, error) {
+	return kube.New(g.kube, kube.Options{Version: thisBuild().Version, Warnings: g.Err})
+}
+
+// targets gives the configuration, with the cluster's ConfigMap as its last place to look.
+func (g *global) targets(ctx context.Context, c *kube.Clients) (config.Config, error) {
+	load := config.Loader{Path: g.config, ConfigMap: func(ctx context.Context) (map[string]string, error) {
+		m, err := c.Kube.CoreV1().ConfigMaps(c.Namespace).Get(ctx, config.ConfigMapName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, c.Explain(err)
+		}
+		return m.Data, nil
+	}}
+	found, _, err := load.Load(ctx)
+	return found, err
+}
+
+// target finds the one that a command is about: by its name, or as the only one of its kind.
+func target(found config.Config, kind config.Kind, args []string) (config.Target, error) {
+	if len(args) == 0 {
+		return only(found, kind)
+	}
+	t, err := found.Target(args[0])
+	if err != nil {
+		return t, usageError{err}
+	}
+	if kind != "" && t.Kind != kind {
+		return t, usageError{fmt.Errorf("target %s is of kind %s: rotate it with `kubectl rotate %s %s`", t.Name, t.Kind, t.Kind, t.Name)}
+	}
+	return t, nil
+}
+
+func only(found config.Config, kind config.Kind) (config.Target, error) {
+	var of []config.Target
+	for _, t := range found.Targets {
+		if t.Kind == kind {
+			of = append(of, t)
+		}
+	}
+	switch len(of) {
+	case 1:
+		return of[0], nil
+	case 0:
+		return config.Target{}, usageError{fmt.Errorf("no target of kind %s is configured; there are: %v", kind, found.Names())}
+	}
+	return config.Target{}, usageError{fmt.Errorf("several targets are of kind %s, name one: %v", kind, found.Names())}
+}

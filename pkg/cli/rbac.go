@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+)
+
+func rbacCommand(g *global) *cobra.Command {
+	var via, admin string
+	c := &cobra.Command{
+		Use:   "rbac [TARGET]",
+		Short: "Print the Role with exactly the permissions that rotating a target takes",
+		Long: `Print the Role with exactly the permissions that rotating a target takes, for kubectl apply. No cluster is contacted.
+
+Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --user=NAME`,
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			found, _, err := config.Loader{Path: g.config}.Load(c.Context())
+			if err != nil {
+				return err
+			}
+			t, err := anyTarget(found, args)
+			if err != nil {
+				return err
+			}
+			if admin != "" && t.Postgres != nil && t.Postgres.Admin.Secret == nil {
+				t.Postgres.Admin.Secret = &config.KeyRef{Name: admin}
+			}
+			return g.printRole(t, kube.Via(via))
+		},
+	}
+	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
+	c.Flags().StringVar(&admin, "admin-secret", "postgresql-admin", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none")
+	return c
+}
+
+// anyTarget is the named target, or the first.
+func anyTarget(found config.Config, args []string) (config.Target, error) {
+	if len(args) == 0 {
+		args = found.Names()[:1]
+	}
+	return target(found, "", args)
+}
+
+func (g *global) printRole(t config.Target, via kube.Via) error {
+	role := rbacv1.Role{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+		ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: t.Namespace},
+		Rules:      append(engineOf(t.Kind).rules(t, via), engineOf(t.Kind).helpful...),
+	}
+	if *g.kube.Namespace != "" && t.Namespace == "" {
+		role.Namespace = *g.kube.Namespace
+	}
+	text, err := yaml.Marshal(role)
+	if err != nil {
+		return fmt.Errorf("printing the Role: %w", err)
+	}
+	_, err = g.Out.Write(text)
+	return err
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Run runs one command line and gives its exit code. Data goes to s.Out; progress, warnings and
+// errors go to s.Err.
+func Run(ctx context.Context, args []string, s Streams) int {
+	s = s.filled()
+	root := rootCommand(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	complain(s, err)
+	return exitCode(ctx, err)
+}
+
+// filled is s with nothing nil.
+func (s Streams) filled() Streams {
+	if s.In == nil {
+		s.In = eof{}
+	}
+	if s.Out == nil {
+		s.Out = io.Discard
+	}
+	if s.Err == nil {
+		s.Err = io.Discard
+	}
+	if s.Env == nil {
+		s.Env = func(string) (string, bool) { return "", false }
+	}
+	return s
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// complain prints what kept a command from its end. Where nothing is wrong, that is no error.
+func complain(s Streams, err error) {
+	var later underWay
+	if errors.Is(err, rotation.ErrNothingUnderWay) || errors.As(err, &later) {
+		fmt.Fprintln(s.Err, err)
+		return
+	}
+	report.Error(s.Err, err, s.style())
+}
+
+func rootCommand(s Streams) *cobra.Command {
+	g := newGlobal(s)
+	root := &cobra.Command{
+		Use:   "kubectl-rotate",
+		Short: "Rotate credentials on Kubernetes without losing a request",
+		Long: `Rotate credentials on Kubernetes without losing a request.
+
+A rotation is a checklist: each step is looked at in the cluster and at the server itself, made true where it is
+not, and looked at again. It can be stopped at any moment, by any means; the same command goes on where it was.
+Until its last step, "kubectl rotate abort" takes it back.`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl rotate"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
+	})
+	g.addFlags(root.PersistentFlags())
+	for _, e := range engines() {
+		root.AddCommand(rotateCommand(g, e))
+	}
+	root.AddCommand(abortCommand(g), statusCommand(g), rbacCommand(g), versionCommand(s))
+	return root
+}
+
+// usage makes what args refuses a usage error.
+func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if err := args(c, given); err != nil {
+			return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+)
+
+// Streams are what a command talks to. The zero value of a field is nothing: no input, no output, no terminal.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Terminal bool                        // somebody can answer: In and Err are a terminal
+	Width    int                         // of that terminal, in columns; 0 when it is not known
+	Env      func(string) (string, bool) // the environment: os.LookupEnv
+}
+
+// Terminal gives the process's own streams.
+func Terminal() Streams {
+	in, screen := int(os.Stdin.Fd()), int(os.Stderr.Fd()) //nolint:gosec // a file descriptor fits
+	s := Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv}
+	if term.IsTerminal(in) && term.IsTerminal(screen) {
+		s.Terminal = true
+		s.Width, _, _ = term.GetSize(screen)
+	}
+	return s
+}
+
+// style is how text for people is written on the terminal.
+func (s Streams) style() report.Style {
+	_, plain := s.Env("ACCESSIBLE")
+	return report.Style{Color: report.ColorWanted(s.Terminal, s.Env) && !plain, Width: s.Width}
+}

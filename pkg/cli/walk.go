@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// frontend is what a run is shown on, and who answers its questions. Lines and JSON are two; a screen is another.
+type frontend struct {
+	emit    func(rotation.Event)
+	consent func(context.Context, rotation.Question) error
+	end     func(report.End) error
+}
+
+// walk makes a run and tells how it ended.
+func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
+	front := g.frontend(o, q)
+	g.say("%s", g.header(o))
+	o.Emit, o.Consent = front.emit, front.consent
+	result, err := o.Run(ctx, want)
+	if errors.Is(err, rotation.ErrNothingUnderWay) {
+		return err
+	}
+	end := report.End{
+		Outcome: result.Outcome, Err: err, Waiting: result.Waiting,
+		Continue: command(o, result.Intent.Back), Undo: undo(o, result),
+	}
+	if err := front.end(end); err != nil {
+		return err
+	}
+	if err == nil && result.Outcome == rotation.UnderWay {
+		return underWay{"still under way"}
+	}
+	return o.clients.Explain(err)
+}
+
+// header says where this run takes place: context, server, namespace and user.
+func (g *global) header(o *opened) string {
+	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s", o.Target, o.namespace, o.clients.Context, o.clients.Server, o.who)
+}
+
+// frontend is lines for people, or JSON for programs.
+func (g *global) frontend(o *opened, q request) frontend {
+	if q.output == "json" {
+		j := report.NewJSON(g.Out)
+		return frontend{emit: j.Emit, consent: g.consent(o, q), end: func(report.End) error { return j.Err() }}
+	}
+	style := g.style()
+	lines, summary := report.NewLines(g.Err, style), &report.Summary{}
+	return frontend{
+		emit:    func(e rotation.Event) { lines.Emit(e); summary.Emit(e) },
+		consent: g.consent(o, q),
+		end:     func(end report.End) error { return summary.Write(g.Out, end, style) },
+	}
+}
+
+// plan shows what a run would do.
+func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output string) error {
+	intent, steps, err := o.Plan(ctx, want)
+	if err != nil && len(steps) == 0 {
+		return o.clients.Explain(err)
+	}
+	show := report.Plan
+	if output == "json" {
+		show = report.PlanJSON
+	}
+	g.say("%s", g.header(o))
+	return errors.Join(show(g.Out, intent, steps), o.clients.Explain(err))
+}
+
+// command is the line that goes on with what o is at.
+func command(o *opened, back bool) string {
+	if back {
+		return "kubectl rotate abort " + o.Target + where(o)
+	}
+	line := "kubectl rotate " + string(o.target.Kind)
+	if o.Target != string(o.target.Kind) {
+		line += " " + o.Target
+	}
+	return line + where(o)
+}
+
+// where says what else has to be on a command line for it to be about the same target.
+func where(o *opened) string {
+	text := ""
+	if o.clients.Context != "in-cluster" {
+		text += " --context " + o.clients.Context
+	}
+	return text + " -n " + o.clients.Namespace
+}
+
+// undo is the line that takes a run back; "" where there is no way back.
+func undo(o *opened, r rotation.Result) string {
+	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
+		return ""
+	}
+	return "kubectl rotate abort " + o.Target + where(o)
+}
+
+// say writes one line for the operator.
+func (g *global) say(format string, args ...any) {
+	fmt.Fprintf(g.Err, format+"\n", args...)
+}
