@@ -1,0 +1,83 @@
+package load
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTallyCountsEachOutcomeOnce(t *testing.T) {
+	at := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+	ms := time.Millisecond
+	tally := newTally()
+	for _, o := range []outcome{
+		{due: at, latency: 10 * ms, fresh: true, reply: reply{Pod: "backend-a", Login: "backend"}},
+		{due: at.Add(time.Second), latency: 10 * ms, reply: reply{Pod: "backend-b", Login: "backend_v2"}},
+		{due: at.Add(2 * time.Second), latency: 10 * ms, reply: reply{Pod: "backend-a", Login: "backend"}},
+		{due: at.Add(3 * time.Second), latency: 10 * ms, reply: reply{Pod: "backend-b", Key: "jwt-secret-v1"}},
+		{due: at.Add(4 * time.Second), latency: 30 * ms, fresh: true, reason: reasonReset},
+		{due: at.Add(5 * time.Second), latency: 20 * ms, reply: reply{Pod: "backend-b"}, reason: "status 500: login refused"},
+		{due: at.Add(6 * time.Second), reason: reasonUnsent},
+	} {
+		tally.add(o)
+	}
+	want := Summary{
+		Requests: 7, OK: 4, Failed: 3,
+		Failures: map[string]int{reasonReset: 1, "status 500: login refused": 1, reasonUnsent: 1},
+		FirstFailures: []Failure{
+			{At: at.Add(4 * time.Second), Reason: reasonReset, Fresh: true, Millis: 30},
+			{At: at.Add(5 * time.Second), Reason: "status 500: login refused", Pod: "backend-b", Millis: 20},
+			{At: at.Add(6 * time.Second), Reason: reasonUnsent},
+		},
+		Connections: map[string]Count{"fresh": {2, 1}, "kept": {5, 2}},
+		Latency:     Latency{P50: 10.1, P99: 30, Max: 30},
+		Logins: map[string]Seen{
+			"backend":    {2, at.Add(10 * ms), at.Add(2*time.Second + 10*ms)},
+			"backend_v2": {1, at.Add(time.Second + 10*ms), at.Add(time.Second + 10*ms)},
+		},
+		Pods: map[string]Seen{
+			"backend-a": {2, at.Add(10 * ms), at.Add(2*time.Second + 10*ms)},
+			"backend-b": {2, at.Add(time.Second + 10*ms), at.Add(3*time.Second + 10*ms)},
+		},
+		Keys: map[string]Seen{"jwt-secret-v1": {1, at.Add(3*time.Second + 10*ms), at.Add(3*time.Second + 10*ms)}},
+	}
+	if diff := cmp.Diff(want, tally.summary()); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnswersOutOfOrderKeepFirstAndLast(t *testing.T) {
+	at := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+	by := map[string]Seen{}
+	for _, s := range []time.Duration{2, 1, 3} {
+		see(by, "backend", at.Add(s*time.Second))
+	}
+	want := map[string]Seen{"backend": {3, at.Add(time.Second), at.Add(3 * time.Second)}}
+	if diff := cmp.Diff(want, by); diff != "" {
+		t.Errorf("seen (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyTheFirstFailuresAreKeptButAllAreCounted(t *testing.T) {
+	tally := newTally()
+	for range 3 * keptFailures {
+		tally.add(outcome{reason: reasonTimeout})
+	}
+	s := tally.summary()
+	if s.Failed != 3*keptFailures || len(s.FirstFailures) != keptFailures {
+		t.Errorf("%d failed, %d kept; want %d and %d", s.Failed, len(s.FirstFailures), 3*keptFailures, keptFailures)
+	}
+}
+
+func TestLineNamesTheLoginsInTheOrderTheyCame(t *testing.T) {
+	at := time.Now()
+	s := Summary{
+		Seconds: 61, Requests: 12200, OK: 12199, Failed: 1, Rate: 200, Latency: Latency{P50: 4.2, P99: 18, Max: 77},
+		Logins: map[string]Seen{"a_v2": {200, at.Add(time.Minute), at}, "backend": {11999, at, at}},
+	}
+	want := "   61s  12200 sent  12199 ok  1 failed  200/s  p50 4 ms  p99 18 ms  max 77 ms  backend 11999, a_v2 200"
+	if got := s.Line(); got != want {
+		t.Errorf("line:\n%s\nwant:\n%s", got, want)
+	}
+}
