@@ -1,0 +1,254 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-rotate/kubectl-rotate/test/platform/deploy"
+	"github.com/kubectl-rotate/kubectl-rotate/test/platform/load"
+)
+
+const kubeconfigVariable = "KUBECTL_ROTATE_KUBECONFIG"
+
+// plugin is the program under test, built once by TestMain.
+var plugin string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "kubectl-rotate-e2e")
+	if err != nil {
+		panic(err)
+	}
+	plugin = filepath.Join(dir, "kubectl-rotate")
+	if out, err := exec.Command("go", "build", "-o", plugin, "../../cmd/kubectl-rotate").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the plugin: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// world is a platform in a namespace of its own, and the one who rotates on it.
+type world struct {
+	*testing.T
+	ctx        context.Context
+	kubeconfig string
+	config     *rest.Config // the administrator's
+	kube       kubernetes.Interface
+	ns         string
+	platform   *deploy.Platform
+}
+
+// newWorld deploys a platform for one test, and lets the restricted user rotate on it.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := newCluster(t)
+	var err error
+	w.platform, err = deploy.Deploy(w.ctx, w.config, w.ns, deploy.Options{})
+	w.must("deploying the platform", err)
+	t.Cleanup(func() { // the cluster does the rest while the next test begins
+		if err := w.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(w.ctx), w.ns, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("removing the platform: %v", err)
+		}
+	})
+	w.grant()
+	return w
+}
+
+// newCluster is a world without a platform.
+func newCluster(t *testing.T) *world {
+	t.Helper()
+	path := os.Getenv(kubeconfigVariable)
+	if path == "" {
+		t.Skipf("%s names no cluster: see `make e2e`", kubeconfigVariable)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.Burst = 100, 200
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	t.Cleanup(cancel)
+	return &world{
+		T: t, ctx: ctx, kubeconfig: path, config: config, kube: kubernetes.NewForConfigOrDie(config),
+		ns: namespace(t.Name()),
+	}
+}
+
+// namespace is one of its own for each run of a test: what an earlier run left behind does not matter.
+func namespace(test string) string {
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(test, "Test")))
+	return fmt.Sprintf("e2e-%.40s-%x", name, time.Now().UnixNano()&0xffffff)
+}
+
+func (w *world) must(what string, err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatalf("%s: %v", what, err)
+	}
+}
+
+// grant binds the restricted user to what `kubectl rotate rbac` prints.
+func (w *world) grant() {
+	w.Helper()
+	printed := w.as("admin", "rbac")
+	if printed.code != 0 {
+		w.Fatalf("rbac: %s", printed)
+	}
+	var role rbacv1.Role
+	w.must("reading the Role", yaml.UnmarshalStrict([]byte(printed.stdout), &role))
+	role.Namespace = w.ns
+	_, err := w.kube.RbacV1().Roles(w.ns).Create(w.ctx, &role, metav1.CreateOptions{})
+	w.must("creating the Role", err)
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "restricted"}},
+	}
+	_, err = w.kube.RbacV1().RoleBindings(w.ns).Create(w.ctx, binding, metav1.CreateOptions{})
+	w.must("binding the Role", err)
+}
+
+// result is how a command ended.
+type result struct {
+	args           []string
+	code           int
+	stdout, stderr string
+}
+
+// String shows all of it.
+func (r result) String() string {
+	return fmt.Sprintf("kubectl rotate %s: exit code %d\nstdout:\n%s\nstderr:\n%s", strings.Join(r.args, " "), r.code, r.stdout, r.stderr)
+}
+
+// command is the program in the world's namespace, in one of the kubeconfig's contexts.
+func (w *world) command(context string, args ...string) *exec.Cmd {
+	verb, rest := args[:1], args[1:] // a flag of the test's own beats these, which come before it
+	all := slices.Concat(verb, []string{"--kubeconfig", w.kubeconfig, "--context", context, "-n", w.ns}, rest)
+	c := exec.CommandContext(w.ctx, plugin, all...)
+	c.Dir = w.TempDir()
+	c.Env = append(os.Environ(), "KUBECONFIG=")
+	return c
+}
+
+// as runs a command to its end.
+func (w *world) as(context string, args ...string) result {
+	w.Helper()
+	c := w.command(context, args...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		w.Fatalf("running %v: %v", args, err)
+	}
+	return result{args: args, code: c.ProcessState.ExitCode(), stdout: out.String(), stderr: errs.String()}
+}
+
+// rotate runs a command as the restricted user and wants it to end with code.
+func (w *world) rotate(code int, args ...string) result {
+	w.Helper()
+	r := w.as("restricted", args...)
+	if r.code != code {
+		w.Fatalf("want exit code %d: %s", code, r)
+	}
+	return r
+}
+
+// loaded sends requests until the test ends, and fails the test if any of them did.
+func (w *world) loaded() *load.Run {
+	w.Helper()
+	run, err := load.Start(w.ctx, load.Config{URL: w.platform.URL})
+	w.must("starting the load", err)
+	w.Cleanup(func() {
+		s := run.Stop()
+		w.Logf("%d requests at %.0f a second, %d failed; 99 of 100 within %.0f ms; logins %v", s.Requests, s.Rate, s.Failed, s.Latency.P99, s.Logins)
+		if s.Failed > 0 {
+			w.Errorf("%d of %d requests failed: %v\n%+v", s.Failed, s.Requests, s.Failures, s.FirstFailures)
+		}
+		if s.OK == 0 {
+			w.Error("no request was served: the load proves nothing")
+		}
+	})
+	return run
+}
+
+// secret is a Secret of the platform; nil if it is not there.
+func (w *world) secret(name string) *corev1.Secret {
+	w.Helper()
+	s, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	w.must("reading secret "+name, err)
+	return s
+}
+
+// login is what the application's Secret says.
+type login struct{ user, password string }
+
+func (w *world) login() login {
+	w.Helper()
+	s := w.secret("postgresql-credentials")
+	return login{string(s.Data["username"]), string(s.Data["password"])}
+}
+
+// saved are the versions whose value the record Secret holds.
+func (w *world) saved() (versions []string) {
+	w.Helper()
+	s := w.secret("postgresql-credentials-rotate")
+	if s == nil {
+		return nil
+	}
+	for key := range s.Data {
+		if strings.HasPrefix(key, "v") {
+			v, _, _ := strings.Cut(key, ".")
+			versions = append(versions, v)
+		}
+	}
+	slices.Sort(versions)
+	return slices.Compact(versions)
+}
+
+// pods are the backend's pods that are not on their way out.
+func (w *world) pods() (pods []corev1.Pod) {
+	w.Helper()
+	list, err := w.kube.CoreV1().Pods(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: "app=backend"})
+	w.must("listing pods", err)
+	for _, p := range list.Items {
+		if p.DeletionTimestamp == nil {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+// until waits for a condition.
+func (w *world) until(what string, is func() bool) {
+	w.Helper()
+	for !is() {
+		select {
+		case <-w.ctx.Done():
+			w.Fatalf("waiting until %s: %v", what, w.ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
