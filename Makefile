@@ -1,0 +1,61 @@
+# What a contributor types. Each target installs what it needs, and says what.
+
+CACHE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubectl-rotate
+LINT       := $(CACHE)/tools/golangci-lint-2.15.0
+CLUSTER    := go run -C test/cluster .
+KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
+GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit search e2e lint cluster-up cluster-down platform
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: bin/kubectl-rotate ## build the plugin into bin/
+
+bin/kubectl-rotate: $(GO_FILES)
+	go build -trimpath -ldflags '-s -w' -o $@ ./cmd/kubectl-rotate
+
+demo: platform build ## rotate the password of a real PostgreSQL under load, from nothing
+	go run ./test/demo --kubeconfig $(KUBECONFIG_CLUSTER)
+
+test: unit search e2e ## every test
+
+unit: packages ## unit tests with the race detector, against real servers where they say so
+	go test -race -short ./...
+	go test -C test/cluster ./...
+
+search: ## walk every order of events around a rotation: about two minutes
+	go test -timeout 20m -v -run 'TestEveryOrderOfEvents|TestSabotageIsNoticed' ./pkg/rotationtest
+
+e2e: images ## what a user would see, on a real cluster
+	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
+		go test -p 1 -timeout 45m ./pkg/kube ./pkg/kubesecret ./pkg/workload ./test/platform/deploy ./test/e2e
+
+lint: $(LINT) ## vet, staticcheck, and who may import whom
+	$(LINT) run ./...
+	cd test/cluster && $(LINT) run ./...
+
+$(LINT):
+	@echo "installing golangci-lint 2.15.0 into $(CACHE)/tools (a few minutes, once)"
+	@mkdir -p $(CACHE)/tools
+	GOBIN=$(CACHE)/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@mv $(CACHE)/tools/golangci-lint $@
+
+cluster-up: ## bring up a real one-node Kubernetes in .cluster/ (Debian, root)
+	$(CLUSTER) up
+
+cluster-down: ## end it and remove everything of it
+	$(CLUSTER) down
+
+images: cluster-up # what pods run on it
+	go run ./test/platform images
+
+platform: images ## put the runbook's platform on it
+	go run ./test/platform up --kubeconfig $(KUBECONFIG_CLUSTER)
+
+.PHONY: packages images
+packages: # the servers that unit tests start
+	@for p in postgresql-15 tmux; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	 [ -z "$$missing" ] || { echo "installing Debian packages:$$missing"; apt-get update -qq && apt-get install -y --no-install-recommends $$missing; }
