@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +43,7 @@ func TestUpDown(t *testing.T) {
 		kubectl(t, c, "", "wait", "--for=condition=Ready", "pod/probe", "--timeout=60s")
 		kubectl(t, c, "", "logs", "probe") // the API server reaches the kubelet
 	})
+	t.Run("an address that no service has is refused at once", func(t *testing.T) { refuses(t, c) })
 	t.Run("who may do what", func(t *testing.T) { checkAccess(t, c) })
 	t.Run("a second up changes nothing", func(t *testing.T) {
 		daemons := records(t, c)
@@ -70,6 +74,21 @@ func TestUpDown(t *testing.T) {
 		t.Errorf("the machine's firewall (-before +after):\n%s", diff)
 	}
 	down(t, c)
+}
+
+// refuses wants a dial of a virtual address that leads nowhere to end at once, and to leave no connection in the tables
+// that a later service of this address would meet.
+func refuses(t *testing.T, c *Cluster) {
+	t.Helper()
+	last := c.plan.Services().Addr().As4()
+	last[2] += 3
+	last[3] = 254
+	address := netip.AddrPortFrom(netip.AddrFrom4(last), 80).String()
+	start := time.Now()
+	_, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", address)
+	if !errors.Is(err, syscall.ECONNREFUSED) || time.Since(start) > time.Second {
+		t.Errorf("dialing %s: %v after %v, want it refused at once", address, err, time.Since(start))
+	}
 }
 
 func TestDownOnHalfACluster(t *testing.T) {

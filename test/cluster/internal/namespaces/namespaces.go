@@ -99,7 +99,10 @@ func (p Pair) mount(ctx context.Context) error {
 }
 
 // link joins the two sides. Pods and services are reached from the host through the node; out of the cluster there
-// is only the host itself: a pod that dials the internet is told at once that the network is unreachable.
+// is only the host itself: a pod that dials the internet is told at once that the network is unreachable, and whoever
+// dials a service that kube-proxy does not know (yet), that it is refused. Without that the packet would wait for
+// somebody on the link to say that the address is his, and leave a connection behind in the tables which no rule of
+// kube-proxy's is asked about any more: the next one from the same port would fail too, a minute later.
 func (p Pair) link(ctx context.Context) error {
 	host, node, plan := p.Plan.HostLink(), p.Plan.NodeLink(), p.Plan
 	outside := fmt.Sprintf(`link add %[1]s type veth peer name %[2]s netns "%[3]s"
@@ -114,11 +117,17 @@ route add %[3]s dev %[1]s
 	routes := fmt.Sprintf(`route add %[3]s via %[2]s dev %[1]s
 route add %[4]s via %[2]s dev %[1]s
 `, host, plan.Node(), plan.Pods(), plan.Services())
+	refuse := fmt.Sprintf(`*filter
+-A FORWARD -d %[1]s -p tcp -j REJECT --reject-with tcp-reset
+-A OUTPUT -d %[1]s -p tcp -j REJECT --reject-with tcp-reset
+COMMIT
+`, plan.Services())
 	steps := []run.Program{
 		{Args: []string{"ip", "-batch", "-"}, Stdin: strings.NewReader(outside)},
 		{Args: p.Enter("ip", "-batch", "-"), Stdin: strings.NewReader(inside)},
 		{Args: []string{"ip", "-batch", "-"}, Stdin: strings.NewReader(routes)},
 		{Args: p.Enter("tee", "/proc/sys/net/ipv4/ip_forward"), Stdin: strings.NewReader("1")},
+		{Args: p.Enter("iptables-restore", "--noflush"), Stdin: strings.NewReader(refuse)},
 	}
 	for _, s := range steps {
 		if err := s.Quiet(ctx); err != nil {
