@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-const pollEvery = 250 * time.Millisecond
+const (
+	pollEvery   = 250 * time.Millisecond
+	answerLimit = 2 * time.Second
+)
 
 // part is one workload of the platform as it stands.
 type part struct {
@@ -78,7 +82,28 @@ func (p *Platform) look(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(parts, deployment(d, len(pods))), nil
+	return append(append(parts, deployment(d, len(pods))), p.address(ctx)), nil
+}
+
+// address is settled once the backend's virtual address leads to it from here: a Service is there before the node's
+// rules know it.
+func (p *Platform) address(ctx context.Context) part {
+	at := part{name: "address"}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/health/ready", nil)
+	if err != nil {
+		at.note = err.Error()
+		return at
+	}
+	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(ask)
+	if err != nil {
+		at.note = fmt.Sprintf("%s does not answer yet", p.URL)
+		return at
+	}
+	_ = answer.Body.Close()
+	at.settled, at.note = answer.StatusCode == http.StatusOK, answer.Status
+	return at
 }
 
 func statefulSet(s *appsv1.StatefulSet) part {
