@@ -72,3 +72,31 @@ func back(t *testing.T, data, then map[string][]byte, all map[rotation.Version]r
 	}
 	unchanged(t, merge(home, changed), 2, all)
 }
+
+// FuzzConnection holds for any value from which alone the credential is read: what is written in the place of what is
+// there reads as that, and the way back as what was there.
+func FuzzConnection(f *testing.F) {
+	for _, form := range forms {
+		f.Add(form.before, "new's3cret")
+	}
+	only := Layout{DSN: "dsn"}
+	f.Fuzz(func(t *testing.T, value, next string) {
+		data := secret("dsn", value)
+		c, err := only.Parse(data)
+		if err != nil || next == "" {
+			return
+		}
+		c.V = 1
+		all := live(c, cred(2, c.ID+"_v2", next))
+		for _, v := range []rotation.Version{2, 1, 2} {
+			changed, err := only.Render(rotation.View{Active: v}, all, data)
+			if err != nil {
+				return // what cannot be written is an error, not a guess
+			}
+			data = merge(data, changed)
+			if got, err := only.Parse(data); err != nil || !got.Same(all[v]) {
+				t.Fatalf("from %q: v%d was written as %q, and reads as %s: %v", value, v, data["dsn"], got.ID, err)
+			}
+		}
+	})
+}
