@@ -7,7 +7,7 @@ KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
 GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit search e2e lint cluster-up cluster-down platform
+.PHONY: help build demo test unit search e2e fuzz lint cluster-up cluster-down platform
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ search: ## walk every order of events around a rotation: about two minutes
 e2e: images ## what a user would see, on a real cluster
 	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
 		go test -p 1 -timeout 45m ./pkg/kube ./pkg/kubesecret ./pkg/workload ./test/platform/deploy ./test/e2e
+
+FUZZTIME ?= 30s
+
+fuzz: ## every fuzz target, for FUZZTIME each (30s); what one finds stays in its testdata/fuzz
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pkg | sed 's|/[^/]*:func | |' | while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+	done
 
 lint: $(LINT) ## vet, staticcheck, and who may import whom
 	$(LINT) run ./...
