@@ -57,7 +57,8 @@ type world struct {
 	platform   *deploy.Platform
 }
 
-// newWorld deploys a platform for one test, and lets the restricted user rotate on it.
+// newWorld deploys a platform for one test, and lets the restricted user rotate on it. The test runs beside others: it has
+// a namespace of its own, and most of its time is waiting.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := newCluster(t)
@@ -80,6 +81,7 @@ func newCluster(t *testing.T) *world {
 	if path == "" {
 		t.Skipf("%s names no cluster: see `make e2e`", kubeconfigVariable)
 	}
+	t.Parallel()
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		t.Fatal(err)
