@@ -8,7 +8,7 @@ import (
 // Twenty rotations in a row, while 200 requests come in every second, lose none of them.
 func TestTwentyRotationsUnderLoad(t *testing.T) {
 	w := newWorld(t)
-	run := w.loaded()
+	run := w.loadedWith(200)
 	old := w.login()
 	for n := 2; n <= 21; n++ {
 		w.rotate(0, "postgres", "--yes", "--soak=0", "--again")

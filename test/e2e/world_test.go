@@ -175,10 +175,16 @@ func (w *world) rotate(code int, args ...string) result {
 	return r
 }
 
-// loaded sends requests until the test ends, and fails the test if any of them did.
+// loaded sends 100 requests a second until the test ends, and fails the test if any of them did.
 func (w *world) loaded() *load.Run {
 	w.Helper()
-	run, err := load.Start(w.ctx, load.Config{URL: w.platform.URL})
+	return w.loadedWith(100)
+}
+
+// loadedWith is loaded at another rate, in requests a second.
+func (w *world) loadedWith(rate float64) *load.Run {
+	w.Helper()
+	run, err := load.Start(w.ctx, load.Config{URL: w.platform.URL, Rate: rate})
 	w.must("starting the load", err)
 	w.Cleanup(func() {
 		s := run.Stop()
