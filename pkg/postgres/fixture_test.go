@@ -49,26 +49,43 @@ host  all         +grouped 127.0.0.6/32  scram-sha-256
 
 var (
 	certificate, key, authority = newCertificate()
-	common                      = postgrestest.Shared{Config: postgrestest.Config{
-		HBA:      hba,
-		Settings: map[string]string{"ssl": "on"},
-		Files:    map[string][]byte{"server.crt": certificate, "server.key": key},
-	}}
+	sites                       = newSites()
 )
+
+// site is a server that all tests share which want its version, with a database in which every application has a schema of
+// its own.
+type site struct {
+	postgrestest.Shared
+	made sync.Once
+}
+
+// newSites are the installed version, under "", and those that are fetched. None is started before it is asked for.
+func newSites() map[string]*site {
+	all := map[string]*site{}
+	for _, version := range append(postgrestest.Versions(), "") {
+		all[version] = &site{Shared: postgrestest.Shared{Config: postgrestest.Config{
+			Version:  version,
+			HBA:      hba,
+			Settings: map[string]string{"ssl": "on"},
+			Files:    map[string][]byte{"server.crt": certificate, "server.key": key},
+		}}}
+	}
+	return all
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := common.Close(); err != nil {
-		log.Print(err)
-		code = 1
+	for _, s := range sites {
+		if err := s.Close(); err != nil {
+			log.Print(err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
 
-// database is one of the shared server's, in which every application has a schema of its own.
+// database is the one of every site.
 const database = `Demo "DB" 'ünïcödé'`
-
-var made sync.Once
 
 // app is an application with a login of its own on the shared server.
 type app struct {
@@ -85,13 +102,42 @@ var apps atomic.Int32
 // newApp makes an application whose login has a hyphen, a capital and a space, over which nothing may stumble.
 func newApp(t *testing.T) *app {
 	t.Helper()
-	return makeApp(t, fmt.Sprintf("Back-End %d", apps.Add(1)))
+	return appOn(t, "")
+}
+
+// later are the major versions after the installed one.
+var later = []string{"16", "17", "18"}
+
+// onVersions runs a test on the installed server, and on those of other versions.
+func onVersions(t *testing.T, versions []string, test func(t *testing.T, version string)) {
+	t.Run("installed", func(t *testing.T) { test(t, "") })
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) { test(t, version) })
+	}
+}
+
+// appOn is an application on a server of that version.
+func appOn(t *testing.T, version string) *app {
+	t.Helper()
+	return makeApp(t, version, fmt.Sprintf("Back-End %d", apps.Add(1)))
+}
+
+// limited has an application administered by somebody who is no superuser and has just what the preflight asks for.
+func (a *app) limited() *app {
+	a.t.Helper()
+	a.server.Admin = a.limitedAdmin("GRANT pg_signal_backend, pg_read_all_stats TO %s", a.owner)
+	return a
 }
 
 // namedApp is an application whose login has a name that can be had once only: it is cleared away afterwards.
 func namedApp(t *testing.T, login string) *app {
 	t.Helper()
-	a := makeApp(t, login)
+	return namedAppOn(t, "", login)
+}
+
+func namedAppOn(t *testing.T, version, login string) *app {
+	t.Helper()
+	a := makeApp(t, version, login)
 	t.Cleanup(func() {
 		a.sql(a.database, fmt.Sprintf(`DO $clear$ DECLARE r text; BEGIN
 			FOR r IN SELECT rolname FROM pg_roles WHERE rolname = %[1]s OR left(rolname, length(%[1]s) + 2) = %[1]s || '_v' LOOP
@@ -103,10 +149,11 @@ func namedApp(t *testing.T, login string) *app {
 	return a
 }
 
-func makeApp(t *testing.T, login string) *app {
+func makeApp(t *testing.T, version, login string) *app {
 	t.Helper()
-	a := &app{Cluster: common.Cluster(t), t: t, owner: login, database: database}
-	made.Do(func() { a.sql("postgres", "CREATE DATABASE "+ident(database)) })
+	at := sites[version]
+	a := &app{Cluster: at.Cluster(t), t: t, owner: login, database: database}
+	at.made.Do(func() { a.sql("postgres", "CREATE DATABASE "+ident(database)) })
 	a.current = rotation.Credential{V: 1, ID: login, Value: rotation.NewSecret([]byte("first password of " + rand.Text()))}
 	verifier, err := scramVerifier(a.current.Value, scramIterations, rand.Reader)
 	a.must("verifier", err)

@@ -14,33 +14,35 @@ import (
 )
 
 func TestSettingsAndConnectionLimitAreCopied(t *testing.T) {
-	a := newApp(t)
-	owner := ident(a.owner)
-	a.sql("postgres",
-		"ALTER ROLE "+owner+` SET search_path TO "$user", 'My Schema', public`,
-		"ALTER ROLE "+owner+" SET work_mem TO '5MB'",
-		"ALTER ROLE "+owner+" SET my.own TO 'it''s \\ here'",
-		"ALTER ROLE "+owner+" SET log_min_duration_statement TO '1s'",
-		"ALTER ROLE "+owner+" SET timezone TO 'Europe/Berlin'",
-		fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET lock_timeout TO '7s'", owner, ident(a.database)))
-	c := a.next()
-	conn := a.opened(c)
-	got := map[string]string{}
-	for _, name := range []string{"search_path", "work_mem", "my.own", "log_min_duration_statement", "timezone", "lock_timeout", "role"} {
-		var value string
-		a.must(name, conn.QueryRow(context.Background(), "SELECT current_setting($1)", name).Scan(&value))
-		got[name] = value
-	}
-	want := map[string]string{
-		"search_path": `"$user", "My Schema", public`, "work_mem": "5MB", "my.own": `it's \ here`,
-		"log_min_duration_statement": "1s", "timezone": "Europe/Berlin", "lock_timeout": "7s", "role": a.owner,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if limit := a.Value(t, "postgres", "SELECT rolconnlimit::text FROM pg_roles WHERE rolname = $1", c.ID); limit != "20" {
-		t.Errorf("the connection limit is %s, want 20", limit)
-	}
+	onVersions(t, []string{"18"}, func(t *testing.T, version string) {
+		a := appOn(t, version)
+		owner := ident(a.owner)
+		a.sql("postgres",
+			"ALTER ROLE "+owner+` SET search_path TO "$user", 'My Schema', public`,
+			"ALTER ROLE "+owner+" SET work_mem TO '5MB'",
+			"ALTER ROLE "+owner+" SET my.own TO 'it''s \\ here'",
+			"ALTER ROLE "+owner+" SET log_min_duration_statement TO '1s'",
+			"ALTER ROLE "+owner+" SET timezone TO 'Europe/Berlin'",
+			fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET lock_timeout TO '7s'", owner, ident(a.database)))
+		c := a.next()
+		conn := a.opened(c)
+		got := map[string]string{}
+		for _, name := range []string{"search_path", "work_mem", "my.own", "log_min_duration_statement", "timezone", "lock_timeout", "role"} {
+			var value string
+			a.must(name, conn.QueryRow(context.Background(), "SELECT current_setting($1)", name).Scan(&value))
+			got[name] = value
+		}
+		want := map[string]string{
+			"search_path": `"$user", "My Schema", public`, "work_mem": "5MB", "my.own": `it's \ here`,
+			"log_min_duration_statement": "1s", "timezone": "Europe/Berlin", "lock_timeout": "7s", "role": a.owner,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if limit := a.Value(t, "postgres", "SELECT rolconnlimit::text FROM pg_roles WHERE rolname = $1", c.ID); limit != "20" {
+			t.Errorf("the connection limit is %s, want 20", limit)
+		}
+	})
 }
 
 func TestSecondRotationModelsOnTheLoginInUse(t *testing.T) {
@@ -77,34 +79,36 @@ func TestValidUntilIsNotCopiedAsItStands(t *testing.T) {
 }
 
 func TestHalfMadeLoginOfOursIsMended(t *testing.T) {
-	for name, harm := range map[string]string{
-		"NOLOGIN":            "ALTER ROLE %[1]s NOLOGIN",
-		"membership missing": "REVOKE %[2]s FROM %[1]s",
-		"role setting gone":  "ALTER ROLE %[1]s RESET role",
-		"all settings gone":  "ALTER ROLE %[1]s RESET ALL",
-		"another password":   "ALTER ROLE %[1]s PASSWORD 'by hand'",
-		"no password":        "ALTER ROLE %[1]s PASSWORD NULL",
-		"mark taken off":     "COMMENT ON ROLE %[1]s IS 'ours now'; ALTER ROLE %[1]s NOLOGIN",
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := newApp(t)
-			a.sql("postgres", fmt.Sprintf("ALTER ROLE %s SET work_mem TO '6MB'", ident(a.owner)))
-			c := a.next()
-			a.sql("postgres", fmt.Sprintf(harm, ident(c.ID), ident(a.owner)))
-			places, err := a.server.Standing(context.Background(), c)
-			a.must("standing", err)
-			if places[0].Status == rotation.Accepts || places[0].Status == rotation.Absent {
-				t.Errorf("harmed, it stands as %s (%s)", places[0].Status, places[0].Proof)
-			}
-			a.must("install again", a.server.Install(context.Background(), pass, c))
-			a.stands(a.server, c, rotation.Accepts, "acting as "+a.owner)
-			var memory string
-			a.must("work_mem", a.opened(c).QueryRow(context.Background(), "SHOW work_mem").Scan(&memory))
-			if memory != "6MB" {
-				t.Errorf("work_mem is %s, want 6MB", memory)
-			}
-		})
-	}
+	onVersions(t, []string{"18"}, func(t *testing.T, version string) {
+		for name, harm := range map[string]string{
+			"NOLOGIN":            "ALTER ROLE %[1]s NOLOGIN",
+			"membership missing": "REVOKE %[2]s FROM %[1]s",
+			"role setting gone":  "ALTER ROLE %[1]s RESET role",
+			"all settings gone":  "ALTER ROLE %[1]s RESET ALL",
+			"another password":   "ALTER ROLE %[1]s PASSWORD 'by hand'",
+			"no password":        "ALTER ROLE %[1]s PASSWORD NULL",
+			"mark taken off":     "COMMENT ON ROLE %[1]s IS 'ours now'; ALTER ROLE %[1]s NOLOGIN",
+		} {
+			t.Run(name, func(t *testing.T) {
+				a := appOn(t, version)
+				a.sql("postgres", fmt.Sprintf("ALTER ROLE %s SET work_mem TO '6MB'", ident(a.owner)))
+				c := a.next()
+				a.sql("postgres", fmt.Sprintf(harm, ident(c.ID), ident(a.owner)))
+				places, err := a.server.Standing(context.Background(), c)
+				a.must("standing", err)
+				if places[0].Status == rotation.Accepts || places[0].Status == rotation.Absent {
+					t.Errorf("harmed, it stands as %s (%s)", places[0].Status, places[0].Proof)
+				}
+				a.must("install again", a.server.Install(context.Background(), pass, c))
+				a.stands(a.server, c, rotation.Accepts, "acting as "+a.owner)
+				var memory string
+				a.must("work_mem", a.opened(c).QueryRow(context.Background(), "SHOW work_mem").Scan(&memory))
+				if memory != "6MB" {
+					t.Errorf("work_mem is %s, want 6MB", memory)
+				}
+			})
+		}
+	})
 }
 
 func TestAdoptedLoginThatIsGoneIsNotMadeAnew(t *testing.T) {
@@ -202,20 +206,22 @@ func TestCommentOfARetiredLoginIsNotBelievedAgainstTheCatalogue(t *testing.T) {
 
 // An admin who may not see the stored verifier sets the password where it is known to be gone or not to work.
 func TestLimitedAdminSetsAPasswordAgain(t *testing.T) {
-	a := newApp(t)
-	ctx := context.Background()
-	s := a.via(viaScram)
-	s.Admin = a.limitedAdmin("GRANT pg_signal_backend TO %s", a.owner)
-	a.must("revoke", s.Revoke(ctx, pass, a.current))
-	a.must("lift", s.Install(ctx, pass, a.current))
-	a.stands(s, a.current, rotation.Accepts, "login")
-	a.must("erase", s.Erase(ctx, pass, a.current))
-	a.must("install", s.Install(ctx, pass, a.current))
-	a.stands(s, a.current, rotation.Accepts, "login")
-	a.sql("postgres", fmt.Sprintf("ALTER ROLE %s PASSWORD 'by hand'", ident(a.owner)))
-	a.stands(s, a.current, rotation.Altered, "another password")
-	a.must("install", s.Install(ctx, pass, a.current))
-	a.stands(s, a.current, rotation.Accepts, "login")
+	onVersions(t, later, func(t *testing.T, version string) {
+		a := appOn(t, version)
+		ctx := context.Background()
+		s := a.via(viaScram)
+		s.Admin = a.limitedAdmin("GRANT pg_signal_backend TO %s", a.owner)
+		a.must("revoke", s.Revoke(ctx, pass, a.current))
+		a.must("lift", s.Install(ctx, pass, a.current))
+		a.stands(s, a.current, rotation.Accepts, "login")
+		a.must("erase", s.Erase(ctx, pass, a.current))
+		a.must("install", s.Install(ctx, pass, a.current))
+		a.stands(s, a.current, rotation.Accepts, "login")
+		a.sql("postgres", fmt.Sprintf("ALTER ROLE %s PASSWORD 'by hand'", ident(a.owner)))
+		a.stands(s, a.current, rotation.Altered, "another password")
+		a.must("install", s.Install(ctx, pass, a.current))
+		a.stands(s, a.current, rotation.Accepts, "login")
+	})
 }
 
 // A restored backup can bring a retired login back, as it was.

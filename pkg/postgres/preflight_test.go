@@ -78,6 +78,15 @@ func TestBrokenMinorsAreNamed(t *testing.T) {
 	}
 }
 
+// A server that ignores the setting on which all rests is refused by name. It really does ignore it: a login that is made
+// in spite of that is found out.
+func TestABrokenMinorIsRefusedByName(t *testing.T) {
+	a := appOn(t, "16.5").limited()
+	a.refusedFor(a.server, a.current, "PostgreSQL 16.5 ignores ALTER ROLE … SET role", "upgrade to 16.6")
+	c := a.next()
+	a.stands(a.server, c, rotation.Altered, `acts as "`+c.ID+`" instead of "`+a.owner+`"`)
+}
+
 func TestPreflightWantsRoomForTheOverlap(t *testing.T) {
 	a := newApp(t)
 	for range 3 {
@@ -120,45 +129,49 @@ func TestPreflightNotesWhatTheLoginHasForItself(t *testing.T) {
 }
 
 func TestPreflightNamesTheGrantThatTheAdminLacks(t *testing.T) {
-	a := newApp(t)
-	s := a.via(viaScram)
-	s.Admin = a.limitedAdmin("ALTER ROLE %s NOCREATEROLE")
-	admin := ident(s.Admin.User)
-	a.refusedFor(s, a.current, "may not create roles", fmt.Sprintf("ALTER ROLE %s CREATEROLE", admin))
-	a.sql("postgres", fmt.Sprintf("ALTER ROLE %s CREATEROLE", admin))
-	if a.major() >= 16 {
-		grant := fmt.Sprintf("GRANT %s TO %s WITH ADMIN OPTION", ident(a.owner), admin)
-		a.refusedFor(s, a.current, "may not make members of "+a.owner, grant)
-		a.sql("postgres", grant, fmt.Sprintf("REVOKE INHERIT OPTION FOR %s FROM %s", ident(a.owner), admin))
-	}
-	a.refusedFor(s, a.current, "may not end sessions", "GRANT pg_signal_backend TO "+admin)
-	a.sql("postgres", "GRANT pg_signal_backend TO "+admin)
-	if notes := a.preflight(s, a.current); !strings.Contains(notes, "GRANT pg_read_all_stats TO "+admin) {
-		t.Errorf("the notes are %q", notes)
-	}
+	onVersions(t, later, func(t *testing.T, version string) {
+		a := appOn(t, version)
+		s := a.via(viaScram)
+		s.Admin = a.limitedAdmin("ALTER ROLE %s NOCREATEROLE")
+		admin := ident(s.Admin.User)
+		a.refusedFor(s, a.current, "may not create roles", fmt.Sprintf("ALTER ROLE %s CREATEROLE", admin))
+		a.sql("postgres", fmt.Sprintf("ALTER ROLE %s CREATEROLE", admin))
+		if a.major() >= 16 {
+			grant := fmt.Sprintf("GRANT %s TO %s WITH ADMIN OPTION", ident(a.owner), admin)
+			a.refusedFor(s, a.current, "may not make members of "+a.owner, grant)
+			a.sql("postgres", grant, fmt.Sprintf("REVOKE INHERIT OPTION FOR %s FROM %s", ident(a.owner), admin))
+		}
+		a.refusedFor(s, a.current, "may not end sessions", "GRANT pg_signal_backend TO "+admin)
+		a.sql("postgres", "GRANT pg_signal_backend TO "+admin)
+		if notes := a.preflight(s, a.current); !strings.Contains(notes, "GRANT pg_read_all_stats TO "+admin) {
+			t.Errorf("the notes are %q", notes)
+		}
+	})
 }
 
 // An admin that has just what preflight asks for can make a whole rotation.
 func TestLimitedAdminMakesAWholeRotation(t *testing.T) {
-	a := newApp(t)
-	ctx := context.Background()
-	a.sql("postgres", fmt.Sprintf("ALTER ROLE %s SET work_mem TO '6MB'", ident(a.owner)))
-	a.server.Admin = a.limitedAdmin("GRANT pg_signal_backend TO %s", a.owner)
-	a.preflight(a.server, a.current)
-	old := a.opened(a.current)
-	a.as(old, "CREATE TABLE kept (n int)")
-	c := a.next()
-	a.stands(a.server, c, rotation.Accepts, "acting as "+a.owner)
-	a.as(a.opened(c), "ALTER TABLE kept ADD COLUMN more text")
-	a.must("revoke", a.server.Revoke(ctx, pass, a.current))
-	a.must("erase", a.server.Erase(ctx, pass, a.current))
-	a.stands(a.server, a.current, rotation.Absent, "stays as the owner")
-	a.preflight(a.server, c)
-	third, err := a.server.Generate(ctx, 3, c)
-	a.must("generate", err)
-	a.must("install", a.server.Install(ctx, pass, third))
-	a.stands(a.server, third, rotation.Accepts, "acting as "+a.owner)
-	a.must("revoke", a.server.Revoke(ctx, pass, c))
-	a.must("erase", a.server.Erase(ctx, pass, c))
-	a.stands(a.server, c, rotation.Absent, "no such role")
+	onVersions(t, later, func(t *testing.T, version string) {
+		a := appOn(t, version)
+		ctx := context.Background()
+		a.sql("postgres", fmt.Sprintf("ALTER ROLE %s SET work_mem TO '6MB'", ident(a.owner)))
+		a.server.Admin = a.limitedAdmin("GRANT pg_signal_backend TO %s", a.owner)
+		a.preflight(a.server, a.current)
+		old := a.opened(a.current)
+		a.as(old, "CREATE TABLE kept (n int)")
+		c := a.next()
+		a.stands(a.server, c, rotation.Accepts, "acting as "+a.owner)
+		a.as(a.opened(c), "ALTER TABLE kept ADD COLUMN more text")
+		a.must("revoke", a.server.Revoke(ctx, pass, a.current))
+		a.must("erase", a.server.Erase(ctx, pass, a.current))
+		a.stands(a.server, a.current, rotation.Absent, "stays as the owner")
+		a.preflight(a.server, c)
+		third, err := a.server.Generate(ctx, 3, c)
+		a.must("generate", err)
+		a.must("install", a.server.Install(ctx, pass, third))
+		a.stands(a.server, third, rotation.Accepts, "acting as "+a.owner)
+		a.must("revoke", a.server.Revoke(ctx, pass, c))
+		a.must("erase", a.server.Erase(ctx, pass, c))
+		a.stands(a.server, c, rotation.Absent, "no such role")
+	})
 }

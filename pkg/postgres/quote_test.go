@@ -16,23 +16,25 @@ var oddities = []string{
 }
 
 func TestQuotingMeansWhatTheServersOwnDoes(t *testing.T) {
-	a := newApp(t)
-	for _, text := range oddities {
-		for _, conforming := range []string{"on", "off"} {
-			setting := fmt.Sprintf("SELECT set_config('standard_conforming_strings', '%s', false)", conforming)
-			conn, err := a.Admin(context.Background(), "postgres")
-			a.must("connect", err)
-			a.as(conn, setting)
-			var got, column string
-			row := conn.QueryRow(context.Background(), fmt.Sprintf("SELECT c, to_jsonb(t) ->> %s FROM (SELECT %s AS %s) t(%s), LATERAL (SELECT %s) u(c)",
-				literal(text), literal(text), ident(text), ident(text), literal(text)))
-			a.must("query with "+text, row.Scan(&got, &column))
-			if got != text || column != text {
-				t.Errorf("%q came back as %q, and as a name it was lost: %q", text, got, column)
+	onVersions(t, []string{"18"}, func(t *testing.T, version string) {
+		a := appOn(t, version)
+		for _, text := range oddities {
+			for _, conforming := range []string{"on", "off"} {
+				setting := fmt.Sprintf("SELECT set_config('standard_conforming_strings', '%s', false)", conforming)
+				conn, err := a.Admin(context.Background(), "postgres")
+				a.must("connect", err)
+				a.as(conn, setting)
+				var got, column string
+				row := conn.QueryRow(context.Background(), fmt.Sprintf("SELECT c, to_jsonb(t) ->> %s FROM (SELECT %s AS %s) t(%s), LATERAL (SELECT %s) u(c)",
+					literal(text), literal(text), ident(text), ident(text), literal(text)))
+				a.must("query with "+text, row.Scan(&got, &column))
+				if got != text || column != text {
+					t.Errorf("%q came back as %q, and as a name it was lost: %q", text, got, column)
+				}
+				_ = conn.Close(context.Background())
 			}
-			_ = conn.Close(context.Background())
 		}
-	}
+	})
 }
 
 func TestNamesThatPostgreSQLWouldCutAreRefused(t *testing.T) {
@@ -53,25 +55,27 @@ func TestNamesThatPostgreSQLWouldCutAreRefused(t *testing.T) {
 
 // Every name that PostgreSQL can hold goes through a whole rotation.
 func TestNamesWithQuotesSpacesAndHyphensRotate(t *testing.T) {
-	for _, name := range []string{`quo"te's`, `Back\Slash`, "$1 %I", "資料 -- x"} {
-		t.Run(name, func(t *testing.T) {
-			a := namedApp(t, name)
-			ctx := context.Background()
-			a.sql("postgres", fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET search_path TO 'odd ''schema', \"$user\"", ident(name), ident(a.database)))
-			c := a.next()
-			a.stands(a.server, c, rotation.Accepts, "acting as "+name)
-			conn := a.opened(c)
-			var path string
-			a.must("search_path", conn.QueryRow(ctx, "SHOW search_path").Scan(&path))
-			if want := `"odd 'schema", "$user"`; path != want {
-				t.Errorf("search_path is %s, want %s", path, want)
-			}
-			a.must("close", conn.Close(ctx))
-			a.must("revoke", a.server.Revoke(ctx, pass, c))
-			a.must("erase", a.server.Erase(ctx, pass, c))
-			a.stands(a.server, c, rotation.Absent, "no such role")
-		})
-	}
+	onVersions(t, []string{"18"}, func(t *testing.T, version string) {
+		for _, name := range []string{`quo"te's`, `Back\Slash`, "$1 %I", "資料 -- x"} {
+			t.Run(name, func(t *testing.T) {
+				a := namedAppOn(t, version, name)
+				ctx := context.Background()
+				a.sql("postgres", fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET search_path TO 'odd ''schema', \"$user\"", ident(name), ident(a.database)))
+				c := a.next()
+				a.stands(a.server, c, rotation.Accepts, "acting as "+name)
+				conn := a.opened(c)
+				var path string
+				a.must("search_path", conn.QueryRow(ctx, "SHOW search_path").Scan(&path))
+				if want := `"odd 'schema", "$user"`; path != want {
+					t.Errorf("search_path is %s, want %s", path, want)
+				}
+				a.must("close", conn.Close(ctx))
+				a.must("revoke", a.server.Revoke(ctx, pass, c))
+				a.must("erase", a.server.Erase(ctx, pass, c))
+				a.stands(a.server, c, rotation.Absent, "no such role")
+			})
+		}
+	})
 }
 
 func TestListSettingsAreTakenApart(t *testing.T) {

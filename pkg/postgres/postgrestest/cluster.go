@@ -39,6 +39,9 @@ host  all         all 127.0.0.1/32 scram-sha-256
 
 // Config is how to make a cluster. The zero value makes a plain one.
 type Config struct {
+	// Version is one of [Versions]: the server's programs are then fetched once, into the user's cache folder. Empty is the
+	// newest that is installed.
+	Version string
 	// HBA is the content of pg_hba.conf. Empty is the constant HBA.
 	HBA string
 	// Settings are added to postgresql.conf, beside those that make a test fast.
@@ -60,8 +63,30 @@ type Cluster struct {
 	exited   chan struct{}
 }
 
-// ErrMissing says that PostgreSQL is not installed here.
-var ErrMissing = errors.New("PostgreSQL is not installed: apt-get install postgresql-15, or point POSTGRES_BIN at its programs")
+// ErrMissing says that PostgreSQL, or the version of it that was asked for, cannot be had here.
+var ErrMissing = errors.New("PostgreSQL is not there")
+
+var errNotInstalled = fmt.Errorf("%w: apt-get install postgresql-15, or point POSTGRES_BIN at its programs", ErrMissing)
+
+// fetchPatience is how long it may take to fetch one version.
+const fetchPatience = 5 * time.Minute
+
+// programs finds the server's programs, and has them where the server's user may run them.
+func (c *Cluster) programs(version string) (err error) {
+	if version == "" {
+		c.bin, err = binaries()
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fetchPatience)
+	defer cancel()
+	dir, err := Fetch(ctx, version, func(what string) { fmt.Fprintln(os.Stderr, what) })
+	if err != nil {
+		return err
+	}
+	own := filepath.Join(c.dir, "programs")
+	c.bin = filepath.Join(own, "bin")
+	return mirror(dir, own)
+}
 
 // binaries is the folder of PostgreSQL's programs: POSTGRES_BIN, or where Debian puts the newest version.
 func binaries() (string, error) {
@@ -70,7 +95,7 @@ func binaries() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", ErrMissing
+		return "", errNotInstalled
 	}
 	version := func(path string) int {
 		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
@@ -82,15 +107,15 @@ func binaries() (string, error) {
 
 // Start makes a cluster and waits until it answers. The caller stops it.
 func Start(c Config) (*Cluster, error) {
-	bin, err := binaries()
-	if err != nil {
-		return nil, err
-	}
-	cl := &Cluster{bin: bin, Password: rand.Text()}
+	cl := &Cluster{Password: rand.Text()}
 	if err := cl.folder(); err != nil {
 		return nil, err
 	}
-	if err := cl.initdb(c); err != nil {
+	err := cl.programs(c.Version)
+	if err == nil {
+		err = cl.initdb(c)
+	}
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(cl.dir))
 	}
 	if err := cl.start(); err != nil {
