@@ -33,7 +33,7 @@ type Runner struct {
 	Emit    func(Event)                           // nil: nobody listens
 	Consent func(context.Context, Question) error // nil: nothing is agreed to
 	Timeout time.Duration                         // how long a step may wait for something that has no set time; 0: nothing is waited for
-	Limit   time.Duration                         // how long one look or one effect may take; 0: no limit of its own
+	Limit   time.Duration                         // how long one look or one effect may take, by the wall clock; 0: no limit of its own
 	Wake    <-chan struct{}                       // says that a consumer has changed; nil: they are looked at more often instead
 	Now     func() time.Time                      // nil: the local clock
 
@@ -139,7 +139,7 @@ func (r *Runner) look(ctx context.Context, step Step) (Record, State, error) {
 	defer cancel()
 	rec, err := r.Store.Load(ctx)
 	if err != nil {
-		return rec, State{}, err
+		return rec, State{}, late(ctx, err)
 	}
 	if step.Name != StepBegin {
 		o := overlap{intent: r.Intent}
@@ -151,7 +151,7 @@ func (r *Runner) look(ctx context.Context, step Step) (Record, State, error) {
 	if err == nil {
 		r.say(step, s)
 	}
-	return rec, s, err
+	return rec, s, late(ctx, err)
 }
 
 // resurvey looks at all steps before i again: what takes something away must not stand on an old look.
@@ -189,7 +189,7 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	r.say(step, s)
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
-	return i, s, step.Apply(ctx, rec)
+	return i, s, late(ctx, step.Apply(ctx, rec))
 }
 
 func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error) {
@@ -199,7 +199,7 @@ func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error
 	if err == nil && g.Phase != Done {
 		r.say(step, g)
 	}
-	return g, err
+	return g, late(ctx, err)
 }
 
 // ask wants one consent, and remembers it for the rest of the run.
@@ -258,7 +258,7 @@ func (r *Runner) limit(ctx context.Context) (context.Context, context.CancelFunc
 	if r.Limit == 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, r.Limit)
+	return within(ctx, r.Limit, time.Now)
 }
 
 func (r *Runner) now() time.Time {
