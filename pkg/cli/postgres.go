@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
@@ -55,7 +56,7 @@ dropped. What is under way is continued; else a rotation begins.`,
 
 // postgresRules are the permissions that a rotation takes: those of its parts, and the way to the server.
 func postgresRules(t config.Target, via kube.Via) []rbacv1.PolicyRule {
-	rules := append(kubesecret.Rules(t.Secret.Name), workload.Rules()...)
+	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
 	if admin := t.Postgres.Admin.Secret; admin != nil {
 		rules = append(rules, rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{admin.Name}, Verbs: []string{"get"},

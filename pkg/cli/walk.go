@@ -21,7 +21,7 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	front := g.frontend(o, q)
 	g.say("%s", g.header(o))
 	o.Emit, o.Consent = front.emit, front.consent
-	result, err := o.Run(ctx, want)
+	result, err := g.alone(ctx, o, want, q.wait)
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
 		return err
 	}
