@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"testing"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -46,21 +44,8 @@ func TestKillAtEveryStepBoundary(t *testing.T) {
 // killAt runs the rotation until an event about step says state, and kills it then; false if it ended before.
 func (w *world) killAt(step string, state rotation.Phase) bool {
 	w.Helper()
-	c := w.command("restricted", "postgres", "--yes", "--soak=30s", "-o", "json")
-	out, err := c.StdoutPipe()
-	w.must("piping", err)
-	w.must("starting", c.Start())
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	hit := false
-	for lines.Scan() {
-		var e rotation.Event
-		w.must("reading an event", json.Unmarshal(lines.Bytes(), &e))
-		if e.Step == step && e.State == state && !hit {
-			hit = true
-			w.must("killing", c.Process.Kill())
-		}
-	}
-	_ = c.Wait() // killed, or at its end
+	r := w.start("restricted", "postgres", "--yes", "--soak=30s")
+	hit := r.comesTo(step, state)
+	r.killed()
 	return hit
 }

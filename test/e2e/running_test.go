@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os/exec"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// running is the program while it runs. Its events can be followed.
+type running struct {
+	*exec.Cmd
+	w      *world
+	args   []string
+	lines  *bufio.Scanner
+	events []rotation.Event // so far
+	stderr bytes.Buffer
+}
+
+// start starts a command that tells its events.
+func (w *world) start(context string, args ...string) *running {
+	w.Helper()
+	args = append(args, "-o", "json")
+	r := &running{Cmd: w.command(context, args...), w: w, args: args}
+	r.Stderr = &r.stderr
+	out, err := r.StdoutPipe()
+	w.must("piping", err)
+	r.lines = bufio.NewScanner(out)
+	r.lines.Buffer(nil, 1<<20)
+	w.must("starting", r.Start())
+	return r
+}
+
+// next waits for one more event; false at the end of the run.
+func (r *running) next() bool {
+	r.w.Helper()
+	if !r.lines.Scan() {
+		return false
+	}
+	var e rotation.Event
+	r.w.must("reading an event", json.Unmarshal(r.lines.Bytes(), &e))
+	r.events = append(r.events, e)
+	return true
+}
+
+// comesTo waits until an event says that step is in state; false if the run ends before.
+func (r *running) comesTo(step string, state rotation.Phase) bool {
+	r.w.Helper()
+	for r.next() {
+		if e := r.events[len(r.events)-1]; e.Step == step && e.State == state {
+			return true
+		}
+	}
+	return false
+}
+
+// ended waits for the end of the run.
+func (r *running) ended() result {
+	r.w.Helper()
+	for r.next() {
+	}
+	err := r.Wait()
+	if err != nil && r.ProcessState == nil {
+		r.w.Fatalf("waiting for %v: %v", r.args, err)
+	}
+	return result{args: r.args, code: r.ProcessState.ExitCode(), stderr: r.stderr.String()}
+}
+
+// killed ends the run at once.
+func (r *running) killed() {
+	r.w.Helper()
+	r.w.must("killing", r.Process.Kill())
+	for r.lines.Scan() { // the last line may be half a one
+	}
+	_ = r.Wait()
+}
