@@ -64,6 +64,8 @@ func TestOperatorOnAnotherHost(t *testing.T) {
 
 // One operator stalls, another aborts, the first wakes up: it ends, says why, and changes nothing, wherever it was.
 func TestStalledOperator(t *testing.T) {
+	w := newWorld(t)
+	w.loaded()
 	for _, at := range []struct {
 		step  string
 		state rotation.Phase
@@ -73,27 +75,21 @@ func TestStalledOperator(t *testing.T) {
 		{rotation.StepRollout, rotation.Waiting},
 		{rotation.StepSoak, rotation.Waiting},
 	} {
-		t.Run(at.step, func(t *testing.T) {
-			w := newWorld(t)
-			w.loaded()
-			stalled := w.start("restricted", "postgres", "--yes", "--soak=30s")
-			if !stalled.comesTo(at.step, at.state) {
-				t.Fatalf("it ended before: %s", stalled.ended())
-			}
-			w.must("stopping it", stalled.Process.Signal(syscall.SIGSTOP))
-			r := w.rotate(0, "abort", "postgres", "--yes", "--soak=1s")
-			w.says(r, "taking over from restricted on ", "who was rotating postgres: that run ends by itself")
-			w.standby("backend")
-			before := w.fingerprint()
-			w.must("waking it", stalled.Process.Signal(syscall.SIGCONT))
-			r = stalled.ended()
-			if r.code != 1 {
-				t.Errorf("want exit code 1: %s", r)
-			}
-			w.says(r, "superseded by another decision")
-			w.unchanged(before)
-			w.standby("backend")
-		})
+		stalled := w.start("restricted", "postgres", "--yes", "--soak=30s")
+		if !stalled.comesTo(at.step, at.state) {
+			t.Fatalf("it ended before %s was %s: %s", at.step, at.state, stalled.ended())
+		}
+		w.must("stopping it", stalled.Process.Signal(syscall.SIGSTOP))
+		r := w.rotate(0, "abort", "postgres", "--yes", "--soak=1s")
+		w.says(r, "taking over from restricted on ", "who was rotating postgres: that run ends by itself")
+		w.standby("backend")
+		before := w.fingerprint()
+		w.must("waking it", stalled.Process.Signal(syscall.SIGCONT))
+		if r = stalled.ended(); r.code != 1 {
+			t.Errorf("stalled at %s: want exit code 1: %s", at.step, r)
+		}
+		w.says(r, "superseded by another decision")
+		w.unchanged(before)
 	}
 }
 
