@@ -14,6 +14,9 @@ import (
 // Erase drops a login, or, where it owns the application's objects itself, takes LOGIN and its password: it stays as the
 // owner. It takes nothing else away, and is refused as long as that would not do: while the login has sessions
 // (ErrNotYet), prepared transactions, objects, grants or members. A role that does not exist is erased already.
+//
+// A login that was made by hand and joined to its owner is first left with nothing, in one transaction a database: what it owns goes
+// to the owner, what it has granted to others they get from the object's owner, its own grants are revoked one by one.
 func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		sub, err := s.subject(ctx, cl.primary, c)
@@ -22,26 +25,43 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 		}
 		if sub.role != nil && sub.role.CanLogin {
 			// First nobody comes in any more: a session that began between the look and the end would be broken.
-			if err := s.erasing(ctx, cl, f, c, subject.revoking); err != nil {
+			if err := s.erasing(ctx, cl, f, c, func(sub subject) func(context.Context) error {
+				return cl.primary.statements(sub.revoking())
+			}); err != nil {
 				return err
 			}
 		}
-		return s.erasing(ctx, cl, f, c, subject.erasing)
+		return s.erasing(ctx, cl, f, c, func(sub subject) func(context.Context) error {
+			return func(ctx context.Context) error { return s.drop(ctx, cl.primary, sub) }
+		})
 	})
 	return wrap(err, "erasing %s", c.ID)
 }
 
-func (s *Server) erasing(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential, how func(subject) []statement) error {
+func (s *Server) erasing(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential, how func(subject) func(context.Context) error) error {
 	return s.change(ctx, cl.primary, f, func(ctx context.Context) (func(context.Context) error, error) {
 		sub, err := s.subject(ctx, cl.primary, c)
 		if err == nil {
 			err = sub.mayChange()
 		}
 		if err == nil {
-			err = cl.mayErase(ctx, sub)
+			err = s.mayErase(ctx, cl, sub)
 		}
-		return cl.primary.statements(how(sub)), err
+		return how(sub), err
 	})
+}
+
+// drop ends a login; where it has something that may be taken from it, without that.
+func (s *Server) drop(ctx context.Context, n *session, sub subject) error {
+	if sub.role != nil && !sub.adopted() {
+		if err := s.take(ctx, n, sub); err != nil {
+			return err
+		}
+		if err := n.dependants(ctx, sub); err != nil {
+			return err
+		}
+	}
+	return n.run(ctx, sub.erasing())
 }
 
 // erasing is what removes a login, or ends one that has to stay as the owner.
@@ -60,14 +80,14 @@ func (sub subject) erasing() (list []statement) {
 		list = append(list, statement{sql: fmt.Sprintf("ALTER ROLE %s PASSWORD NULL", ident(r.Name))})
 	}
 	if !r.marked() {
-		list = append(list, comment(r.Name, r.withMark()))
+		list = append(list, comment(r.Name, r.with(retiredMark)))
 	}
 	return list
 }
 
 // mayErase looks for what would be broken or orphaned. DROP ROLE looks for some of it itself, but not for sessions
 // and prepared transactions.
-func (c *cluster) mayErase(ctx context.Context, sub subject) error {
+func (s *Server) mayErase(ctx context.Context, c *cluster, sub subject) error {
 	if sub.role == nil {
 		return nil
 	}
@@ -84,7 +104,11 @@ func (c *cluster) mayErase(ctx context.Context, sub subject) error {
 	if sub.adopted() {
 		return nil // it keeps what it has
 	}
-	for _, look := range []func(context.Context, subject) error{c.primary.prepared, c.primary.dependants, c.primary.members} {
+	looks := []func(context.Context, subject) error{c.primary.prepared, c.primary.members}
+	if !sub.byHand() && !s.Reassign { // else they are seen to first
+		looks = append(looks, c.primary.dependants)
+	}
+	for _, look := range looks {
 		if err := look(ctx, sub); err != nil {
 			return err
 		}
@@ -147,7 +171,7 @@ func (sub subject) handOver(found []dependant) string {
 	grants := slices.ContainsFunc(found, func(d dependant) bool { return d.Kind != "o" })
 	var do []string
 	if owns {
-		do = append(do, fmt.Sprintf("in each of these databases: SET lock_timeout = '2s'; REASSIGN OWNED BY %s TO %s",
+		do = append(do, fmt.Sprintf("run it again with --accept=reassign, or in each of these databases: SET lock_timeout = '2s'; REASSIGN OWNED BY %s TO %s",
 			ident(sub.role.Name), ident(sub.owner)))
 	}
 	if grants {

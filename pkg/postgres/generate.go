@@ -27,7 +27,7 @@ const (
 )
 
 // Generate names a new login after the owner role and the version, backend_v2 for version 2 of backend, and makes a
-// password for it. The owner is found from the login in use: the role that it acts as and is a member of, else itself.
+// password for it. The owner is found from the login in use; see [Server.Owner].
 // A name that some role has already is passed over: backend_v2_2, and MetaTaken says which. It reads the
 // catalogue, and changes nothing. Refusals: the login in use does not exist, or the name would be too long.
 func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotation.Credential) (rotation.Credential, error) {
@@ -37,7 +37,10 @@ func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotat
 		if err != nil {
 			return err
 		}
-		owner := r.owner()
+		owner, err := s.ownerOf(ctx, cl.primary, r)
+		if err != nil {
+			return err
+		}
 		c.Meta = map[string]string{MetaOwner: owner, MetaModel: current.ID}
 		return cl.primary.name(ctx, &c, owner)
 	})

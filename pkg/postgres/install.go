@@ -10,7 +10,9 @@ import (
 
 // Install makes the server accept c: it creates the login beside the others, or mends one that was made here, or
 // lifts a quarantine. A new login is a member of its owner, is set to act as it, and has the settings and the connection
-// limit of the login that it is modelled on. All of it is one transaction. Standbys follow in their own time, which
+// limit of the login that it is modelled on. All of it is one transaction. Where that login was made by hand and works by
+// grants, its owner is given the same first, a database at a time, and it is made to act as the owner too: none of that takes
+// anything from anybody, and it stays if the rotation is taken back. Standbys follow in their own time, which
 // Standing tells. Refused: a role of the same name that no rotation has made, and an adopted login that is gone.
 func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
@@ -21,7 +23,18 @@ func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Crede
 				return nil, err
 			}
 			list, err := s.installing(ctx, n, sub)
-			return n.statements(list), err
+			if err != nil {
+				return nil, err
+			}
+			model, joining, err := s.joining(ctx, n, sub)
+			return func(ctx context.Context) error {
+				if model.role != nil {
+					if err := s.give(ctx, n, model); err != nil {
+						return err
+					}
+				}
+				return n.run(ctx, append(joining, list...))
+			}, err
 		})
 	})
 	return wrap(err, "installing %s", c.ID)
@@ -76,7 +89,7 @@ func (s *Server) creating(ctx context.Context, n *session, sub subject) ([]state
 		{sql: create + " IN ROLE " + ident(sub.owner)},
 		secret,
 		comment(sub.c.ID, loginMark+sub.owner),
-		sub.acting(),
+		acting(sub.c.ID, sub.owner),
 	}
 	settings, err := n.settings(ctx, model.Name)
 	if err != nil {
@@ -94,10 +107,6 @@ func (n *session) model(ctx context.Context, sub subject) (*role, error) {
 		}
 	}
 	return n.existing(ctx, sub.owner)
-}
-
-func (sub subject) acting() statement {
-	return statement{sql: fmt.Sprintf("ALTER ROLE %s SET role TO %s", ident(sub.c.ID), literal(sub.owner))}
 }
 
 func assigning(list []statement, login string, settings []setting) ([]statement, error) {
@@ -118,11 +127,7 @@ func (s *Server) mending(ctx context.Context, n *session, sub subject) ([]statem
 		return nil, err
 	}
 	if sub.role.Acts != sub.owner || !sub.role.MayAct {
-		grant := fmt.Sprintf("GRANT %s TO %s", ident(sub.owner), ident(sub.c.ID))
-		if n.version >= 160000 {
-			grant += " WITH INHERIT TRUE, SET TRUE"
-		}
-		list = append(list, statement{sql: grant}, sub.acting())
+		list = append(list, n.membership(sub.owner, sub.c.ID), acting(sub.c.ID, sub.owner))
 	}
 	if sub.role.Comment != loginMark+sub.owner {
 		list = append(list, comment(sub.c.ID, loginMark+sub.owner))
@@ -163,6 +168,9 @@ func (s *Server) lifting(ctx context.Context, n *session, sub subject) (list []s
 			return nil, err
 		}
 		list = append(list, secret)
+	}
+	if r.joined() && !r.MayAct {
+		list = append(list, n.membership(sub.owner, r.Name))
 	}
 	if r.marked() {
 		list = append(list, comment(r.Name, r.withoutMark()))

@@ -96,8 +96,8 @@ func (a attempt) inside(ctx context.Context, conn *pgx.Conn, more string) verdic
 		return verdict{rotation.Unknown, err.Error()}
 	case session != a.sub.c.ID:
 		return verdict{rotation.Altered, fmt.Sprintf("the login became %q", session)}
-	case current != a.sub.owner:
-		return verdict{rotation.Altered, fmt.Sprintf("logs in, but acts as %q instead of %q", current, a.sub.owner)}
+	case current != a.sub.acts():
+		return verdict{rotation.Altered, fmt.Sprintf("logs in, but acts as %q instead of %q", current, a.sub.acts())}
 	case session != current:
 		return verdict{rotation.Accepts, fmt.Sprintf("login as %s, acting as %s%s", session, current, more)}
 	}

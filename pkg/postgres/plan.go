@@ -29,11 +29,14 @@ func (s *Server) plan(ctx context.Context, n *session, e rotation.Effect, sub su
 	var list []statement
 	switch e {
 	case rotation.EffectInstall:
-		list, err = s.installing(ctx, n, sub)
+		list, lines, err = s.planInstall(ctx, n, sub)
 	case rotation.EffectRevoke:
 		list = sub.revoking()
 	case rotation.EffectErase:
 		list = sub.erasing()
+		if sub.byHand() {
+			lines, err = s.planned(ctx, n, sub, func(h holdings) []statement { return append(h.reassigning(), h.taking()...) })
+		}
 	default:
 		err = fmt.Errorf("%q is not an effect", e)
 	}
@@ -50,4 +53,17 @@ func (s *Server) plan(ctx context.Context, n *session, e rotation.Effect, sub su
 			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = %s::regrole", literal(ident(sub.c.ID))))
 	}
 	return lines, nil
+}
+
+// planInstall are the statements that install, and the lines of what comes before them in each database.
+func (s *Server) planInstall(ctx context.Context, n *session, sub subject) (list []statement, lines []string, err error) {
+	if list, err = s.installing(ctx, n, sub); err != nil {
+		return nil, nil, err
+	}
+	model, joining, err := s.joining(ctx, n, sub)
+	if err == nil && model.role != nil {
+		lines, err = s.planned(ctx, n, model, func(h holdings) []statement { return append(h.giving(), h.lending()...) })
+		lines = append(lines, "-- in any database")
+	}
+	return append(joining, list...), lines, err
 }

@@ -18,7 +18,7 @@ func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (no
 	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		p := preflight{s: s, n: cl.primary}
 		for _, look := range []func(context.Context, rotation.Credential) error{
-			p.exists, p.version, p.login, p.owner, p.grants, p.headroom, p.value, p.clients, p.own, p.leftovers,
+			p.exists, p.version, p.login, p.owner, p.grants, p.joins, p.headroom, p.value, p.clients, p.own, p.leftovers,
 		} {
 			if err := look(ctx, current); err != nil {
 				return err
@@ -107,6 +107,10 @@ func (p *preflight) login(ctx context.Context, current rotation.Credential) erro
 	if r.Expires && p.s.ValidFor == 0 {
 		p.note("the password of %s has an end (VALID UNTIL); that of the new login will have none", r.Name)
 	}
+	if r.Expires && p.s.ValidFor > 0 {
+		p.note("the password of %s has an end (VALID UNTIL); that of the new login ends after the rotation interval, %v from its install on",
+			r.Name, p.s.ValidFor)
+	}
 	if r.knows && strings.HasPrefix(string(r.verifier.Reveal()), "md5") {
 		p.note("%s is stored as MD5; the new login is SCRAM-SHA-256, which clients older than PostgreSQL 10 cannot do", r.Name)
 	}
@@ -176,7 +180,11 @@ func (p *preflight) own(ctx context.Context, _ rotation.Credential) error {
 	if p.sub.adopted() {
 		return nil
 	}
-	for _, look := range []func(context.Context, subject) error{p.n.prepared, p.n.dependants, p.n.members} {
+	looks := []func(context.Context, subject) error{p.n.prepared, p.n.members}
+	if !p.sub.byHand() {
+		looks = append(looks, p.n.dependants)
+	}
+	for _, look := range looks {
 		err := look(ctx, p.sub)
 		if errors.Is(err, rotation.ErrRefused) {
 			p.note("%s can be retired only after a change by hand: %v (%s)", p.sub.c.ID, err, rotation.Hint(err))
@@ -187,19 +195,4 @@ func (p *preflight) own(ctx context.Context, _ rotation.Credential) error {
 		}
 	}
 	return nil
-}
-
-// leftovers notes who else can come in where the login does: logins of earlier rotations, by hand or not.
-func (p *preflight) leftovers(ctx context.Context, current rotation.Credential) error {
-	names, err := list(ctx, p.n, pgx.RowTo[string], `
-		SELECT r.rolname::text FROM pg_roles r
-		WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname NOT IN ($2, current_user) AND (
-			r.rolname = $1
-			OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid WHERE m.member = r.oid AND o.rolname = $1)
-			OR left(r.rolname, length($1) + 1) = $1 || '_' AND substr(r.rolname, length($1) + 2) ~ '^v?[0-9]+(_[0-9]+)?$')
-		ORDER BY 1`, p.sub.owner, current.ID)
-	for _, name := range names {
-		p.note("%s can log in too: a leftover of an earlier rotation?", name)
-	}
-	return wrap(err, "looking for other logins of %s", p.sub.owner)
 }

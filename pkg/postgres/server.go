@@ -22,6 +22,13 @@ type Server struct {
 	Admin Admin
 	// TLS is how connections are secured. The zero value prefers TLS and does without where the server has none.
 	TLS TLS
+	// Owner is the role that owns the application's objects, for a login in use that acts as itself. Empty derives it: it is
+	// the login itself, or a role that it was named after and that owns what it was granted (backend, for
+	// backend_20260901). A login that acts as another role has that one as its owner, whatever is said here.
+	Owner string
+	// Reassign lets Erase give what the login has come to own to its owner, database by database. Without it that is
+	// refused, unless the login was joined to its owner by a rotation.
+	Reassign bool
 	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
 	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
 	ValidFor time.Duration

@@ -30,9 +30,8 @@ func (s *Server) subject(ctx context.Context, n *session, c rotation.Credential)
 	}
 	sub.role = r
 	if sub.owner == "" {
-		sub.owner = r.owner()
-		if owner, ours := r.madeFor(); ours {
-			sub.owner = owner
+		if sub.owner, err = s.ownerOf(ctx, n, r); err != nil {
+			return sub, err
 		}
 	}
 	sub.serves, err = one[bool](ctx, n, `
@@ -48,6 +47,15 @@ func (sub subject) generated() bool {
 
 // adopted is true of a login that owns the application's objects itself.
 func (sub subject) adopted() bool { return sub.owner == sub.c.ID }
+
+// acts is the role that sessions of the login have to act as: the owner, or what one that was found in use acts as now, if no
+// rotation has changed that.
+func (sub subject) acts() string {
+	if sub.generated() || sub.role.joined() {
+		return sub.owner
+	}
+	return sub.role.owner()
+}
 
 // mayChange keeps effects from roles that they are not meant for. What may be changed: a login that was made here, the
 // credential in use that was found, and, where only its name is left on record, the owner of logins made here.
@@ -74,7 +82,7 @@ func (sub subject) mayChange() error {
 		return rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("role %q exists, and no rotation has made it", r.Name),
 			fmt.Sprintf("find out whose it is; rename or drop it, or give it the comment %q", loginMark+sub.owner)))
-	case sub.c.Value.Empty() && !sub.serves && !r.marked():
+	case sub.c.Value.Empty() && !sub.serves && !r.marked() && !r.joined():
 		return rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("role %q exists again, and nothing shows that it is the one that was retired", r.Name),
 			"find out whose it is, and drop it by hand if nobody needs it"))

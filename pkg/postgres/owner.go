@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// belongings are what a role owns, in all databases.
+type belongings struct {
+	Count  int  // objects
+	Spaces bool // schemas or databases among them
+}
+
+// candidate is a role that may be the one whose objects a login works on.
+type candidate struct {
+	Name   string
+	Owns   int // objects, in all databases
+	Lent   int // of these, how many the login was granted something on
+	Member bool
+}
+
+// dated is what a login has after its owner's name where it was made by hand, once a quarter: backend_20260901, backend_v2.
+var dated = regexp.MustCompile(`^_v?[0-9]+(_[0-9]+)?$`)
+
+func (c candidate) names(login string) bool {
+	rest, ok := strings.CutPrefix(login, c.Name)
+	return ok && dated.MatchString(rest)
+}
+
+// chooseOwner says whose objects a login works on that acts as itself. It is its own owner, unless it was named after a role
+// that owns what it was granted: then it is a second login to that role's objects, made by hand. A name alone
+// proves nothing, and grants alone would let a login that may only read become the owner. A login that was named after
+// somebody and has a realm of its own, or more than that other one, may be either: that is refused.
+func chooseOwner(login string, own belongings, all []candidate) (string, error) {
+	var named []candidate
+	for _, c := range all {
+		if c.names(login) {
+			named = append(named, c)
+		}
+	}
+	switch {
+	case len(named) == 0:
+		return login, nil
+	case len(named) == 1 && !own.Spaces && own.Count < named[0].Owns:
+		return named[0].Name, nil
+	}
+	text := fmt.Sprintf("%q itself, which owns %d", login, own.Count)
+	for _, c := range named {
+		text += fmt.Sprintf("; %q, which owns %d, of which it was granted something on %d", c.Name, c.Owns, c.Lent)
+	}
+	return "", rotation.Refuse(rotation.WithHint(
+		fmt.Errorf("whose objects %q works on is not clear: %s", login, text),
+		"say in the configuration which role owns the application's objects (postgres.owner)"))
+}
+
+// ownerOf is whose objects the login r works on: what the login says of itself, else what the configuration says, else
+// what the catalogue shows.
+func (s *Server) ownerOf(ctx context.Context, n *session, r *role) (string, error) {
+	if owner, ours := r.madeFor(); ours {
+		return owner, nil
+	}
+	if owner := r.owner(); owner != r.Name {
+		return owner, nil
+	}
+	if r.joined() && r.Acts != "" {
+		return r.Acts, nil // somebody has taken it out of its owner since
+	}
+	if s.Owner != "" {
+		return s.Owner, nil
+	}
+	own, all, err := n.candidates(ctx, r.Name)
+	if err != nil {
+		return "", err
+	}
+	return chooseOwner(r.Name, own, all)
+}
+
+// realm are the rows of pg_shdepend that say who owns what. Default privileges and user mappings are noted as owned, and
+// are no objects.
+const realm = `
+	owned AS (SELECT dbid, classid, objid, refobjid FROM pg_shdepend
+		WHERE deptype = 'o' AND objsubid = 0 AND refclassid = 'pg_authid'::regclass
+			AND classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass)),
+	login AS (SELECT oid FROM pg_roles WHERE rolname = $1)`
+
+// candidates are the roles that own what a login was granted something on, or that it is a member of. pg_shdepend is of
+// all databases, so that none of them has to be gone to.
+func (n *session) candidates(ctx context.Context, login string) (own belongings, all []candidate, err error) {
+	row := n.conn.QueryRow(ctx, "WITH "+realm+`
+		SELECT count(*)::int, coalesce(bool_or(classid IN ('pg_namespace'::regclass, 'pg_database'::regclass)), false)
+		FROM owned JOIN login ON refobjid = login.oid`, login)
+	if err = n.explain(row.Scan(&own.Count, &own.Spaces)); err != nil {
+		return own, nil, wrap(err, "looking at what %s owns", login)
+	}
+	all, err = list(ctx, n, pgx.RowToStructByPos[candidate], "WITH "+realm+`,
+		granted AS (SELECT DISTINCT s.dbid, s.classid, s.objid FROM pg_shdepend s JOIN login ON s.refobjid = login.oid
+			WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'a'),
+		counted AS (SELECT r.rolname::text, count(*)::int AS owns, count(g.objid)::int AS lent,
+				EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid AND m.member = (SELECT oid FROM login)) AS member
+			FROM owned o JOIN pg_roles r ON r.oid = o.refobjid LEFT JOIN granted g USING (dbid, classid, objid)
+			WHERE NOT r.rolsuper AND r.rolname NOT IN ($1, current_user) GROUP BY r.oid, r.rolname)
+		SELECT * FROM counted WHERE lent > 0 OR member ORDER BY lent DESC, rolname`, login)
+	return own, all, wrap(err, "looking for the owner of what %s works on", login)
+}
