@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -33,6 +34,7 @@ type opening struct {
 	target    config.Target
 	namespace string // of the target
 	via       kube.Via
+	reassign  bool                             // what a login has come to own may be given to its owner
 	say       func(format string, args ...any) // a line for the operator
 }
 
@@ -43,6 +45,7 @@ type opened struct {
 	target    config.Target
 	namespace string
 	who       string
+	leftovers func(context.Context, rotation.Record) ([]string, error) // who else can come in; nil: no such thing
 	said      map[string]bool
 	say       func(format string, args ...any)
 	closers   []func()
@@ -115,7 +118,10 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err := permitted(ctx, clients, e.rules(t, kube.Via(f.via)), namespace); err != nil {
 		return nil, err
 	}
-	o, err := e.open(ctx, opening{clients: clients, target: t, namespace: namespace, via: kube.Via(f.via), say: g.say})
+	o, err := e.open(ctx, opening{
+		clients: clients, target: t, namespace: namespace, via: kube.Via(f.via), say: g.say,
+		reassign: slices.Contains(f.accept, acceptReassign),
+	})
 	if err != nil {
 		return nil, clients.Explain(err)
 	}

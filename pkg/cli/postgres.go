@@ -89,7 +89,10 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &postgres.Server{Admin: admin, TLS: postgres.TLS{Mode: postgres.TLSMode(in.target.Postgres.SSLMode)}}
+	server := &postgres.Server{
+		Admin: admin, TLS: postgres.TLS{Mode: postgres.TLSMode(in.target.Postgres.SSLMode)},
+		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
+	}
 	server.Nodes = nodes(in, pods, admin)
 	watched, stop := context.WithCancel(ctx)
 	consumers := &workload.Consumers{
@@ -97,6 +100,13 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		Now: in.clients.Now, Redact: func(text string) string { return redacted(ctx, store, text) },
 	}
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
+	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
+		var known []string
+		for _, c := range rec.Live {
+			known = append(known, c.ID)
+		}
+		return server.Leftovers(ctx, rec.Current, known...)
+	}
 	o.onClose(stop)
 	o.onClose(func() { _ = server.Close() })
 	o.Rotation = rotation.Rotation{

@@ -37,7 +37,7 @@ type runFlags struct {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, step by step; nothing is written anywhere")
 	fs.BoolVar(&f.yes, "yes", false, "agree to every step that asks")
-	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale")
+	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign")
 	fs.DurationVar(&f.soak, "soak", 0, "how long the old version is refused before it is erased (default: the target's, 10m)")
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
@@ -46,6 +46,9 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.via, "via", string(kube.ViaAuto), "the way to the server: auto, port-forward, exec, direct")
 	fs.StringVar(&f.until, "until", "", "stop after this step")
 }
+
+// acceptReassign agrees that what a login has come to own is given to its owner before it is dropped.
+const acceptReassign = "reassign"
 
 // addBegin adds the flags that only matter when a rotation begins.
 func (f *runFlags) addBegin(fs *pflag.FlagSet) {
@@ -67,7 +70,7 @@ func (f *runFlags) check(s Streams) error {
 		one("via", f.via, string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)),
 	}
 	for _, kind := range f.accept {
-		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale))
+		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, acceptReassign))
 	}
 	if f.until != "" {
 		errs = append(errs, one("until", f.until, rotation.StepNames()...))

@@ -130,6 +130,11 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, found config
 	stands(&s, rec, t)
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(s)
+	if o.leftovers != nil {
+		if s.Leftovers, err = o.leftovers(ctx, rec); err != nil {
+			return clients.Explain(err)
+		}
+	}
 	if list.Format == report.Table {
 		_, err := io.WriteString(g.Out, list.Detail(s))
 		return err

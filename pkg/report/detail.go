@@ -27,6 +27,9 @@ func (l Listing) Detail(s Status) string {
 		facts = append(facts, []string{"Rotation:", l.decision(s)})
 	}
 	facts = append(facts, []string{"Behind:", strings.Join(everyoneBehind(s), ", ")})
+	for _, l := range s.Leftovers {
+		facts = append(facts, []string{"Leftover:", l})
+	}
 	if s.Stuck != "" {
 		facts = append(facts, []string{"Stuck:", s.Stuck})
 	}

@@ -48,6 +48,8 @@ type Status struct {
 	Behind []string `json:"behind,omitempty"`
 	// BehindKnown is true where it was looked who is behind; without it an empty Behind means nothing.
 	BehindKnown bool `json:"behindKnown"`
+	// Leftovers are others that can log in where the login does, each with the statement that ends it; only a survey looks.
+	Leftovers []string `json:"leftovers,omitempty"`
 	// Steps are the checklist as a survey saw it; absent without one.
 	Steps []StepStatus `json:"steps,omitempty"`
 	// Error is why the target could not be looked at.
