@@ -29,7 +29,7 @@ func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
 		t = t.Elem()
 	}
 	switch {
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+	case isNothing(n):
 	case t == durationType:
 		s.duration(n, path)
 	case t.Kind() == reflect.Struct:
@@ -42,6 +42,8 @@ func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
 		s.add(n.Line, path, fmt.Sprintf("%q is not a whole number", n.Value))
 	}
 }
+
+func isNothing(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 func (s *strict) duration(n *yaml.Node, path *field.Path) {
 	if n.Kind != yaml.ScalarNode {
@@ -61,6 +63,9 @@ func (s *strict) list(n *yaml.Node, t reflect.Type, path *field.Path) {
 	for i, entry := range n.Content {
 		at := path.Index(i)
 		s.lines[at.String()] = entry.Line
+		if isNothing(entry) {
+			s.add(entry.Line, at, "is empty") // the YAML library would leave it out
+		}
 		s.walk(entry, t.Elem(), at)
 	}
 }
