@@ -74,7 +74,7 @@ func judge(got Status, wanted []Status) Phase {
 		}
 	}
 	switch got {
-	case Unknown:
+	case Unknown, Refused:
 		return Waiting
 	case Unproven:
 		return Doubtful
@@ -134,7 +134,7 @@ func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 }
 
 func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (State, error) {
-	s, err := a.standing(ctx, c, Quarantined, Absent)
+	s, err := a.standing(ctx, nameOf(c), Quarantined, Absent)
 	if err != nil {
 		return State{}, err
 	}
@@ -149,9 +149,16 @@ func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (Sta
 	return s, nil
 }
 
+// nameOf is c without its value. What is to be refused is looked at by its name alone: whatever password it comes in with, it
+// is not refused yet. Trying its value would open sessions of the very credential that nobody is to use.
+func nameOf(c Credential) Credential {
+	c.Value = Secret{}
+	return c
+}
+
 func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, c, Absent)
+		s, err := a.standing(ctx, nameOf(c), Absent)
 		if err != nil {
 			return err
 		}
@@ -191,7 +198,7 @@ func (a *acceptor) retire() Step {
 func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 	all := State{Phase: Done, Note: fmt.Sprintf("%s gone", ids(rec.Others()))}
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, c, Absent)
+		s, err := a.standing(ctx, nameOf(c), Absent)
 		if err != nil {
 			return State{}, err
 		}
@@ -210,7 +217,7 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 // forgotten that a server still accepts.
 func (a *acceptor) erase(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, c, Absent)
+		s, err := a.standing(ctx, nameOf(c), Absent)
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	switch {
 	case len(stragglers.pods) > 0:
 		s.Phase = ToDo
-	case len(stragglers.all) > 0 && !o.Terminate:
+	case len(stragglers.all) > 0 && !o.Terminate && published(rec):
 	case o.quiet.IsZero():
 		o.quiet = now
 		fallthrough
@@ -92,7 +92,7 @@ func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, erro
 func (g *stragglers) add(s Session, workloads []Workload) {
 	owner, ok := ownerOf(s, workloads)
 	if !ok {
-		g.all = append(g.all, straggler{name: s.stranger(), note: "not a known pod; since " + s.Since.UTC().Format(time.TimeOnly)})
+		g.all = append(g.all, s.stranger())
 		return
 	}
 	note := owner.w.Name
@@ -117,8 +117,13 @@ func ownerOf(s Session, workloads []Workload) (podOf, bool) {
 	return podOf{}, false
 }
 
-// stranger names a session that belongs to no known pod.
-func (s Session) stranger() string {
+// stranger is a session that belongs to no consumer. One that a pooler holds may have no client any more.
+func (s Session) stranger() straggler {
+	since := "since " + s.Since.UTC().Format(time.TimeOnly)
+	if s.Pooler != "" {
+		return straggler{name: "pooler " + s.Pooler, note: since +
+			"; if no client uses it, it ends with the pooler's idle timeout, at a RECONNECT on its console, or with --stragglers=terminate"}
+	}
 	name := s.Address
 	if name == "" {
 		name = "local socket"
@@ -126,7 +131,7 @@ func (s Session) stranger() string {
 	if s.App != "" {
 		name += fmt.Sprintf(" (%s)", s.App)
 	}
-	return name
+	return straggler{name: name, note: "not a known pod; " + since}
 }
 
 // replaceStragglers ends pods that still use an other version although their labels say better: what they were

@@ -15,7 +15,9 @@ const (
 	Absent      Status = "absent"
 	// Altered: known there, and not as it was installed: with another value, or not doing what it was made for. Neither an
 	// install nor a revocation is done with it; Install mends it.
-	Altered  Status = "altered"
+	Altered Status = "altered"
+	// Refused: this place turns it away, for a reason that no Server changes: somebody has to. An install waits for it.
+	Refused  Status = "refused"
 	Unproven Status = "unproven" // it looks accepted, and the system gave no way to prove it
 	Unknown  Status = "unknown"  // it could not be told
 )
@@ -33,6 +35,7 @@ type Session struct {
 	Node    string
 	Address string // of the client, as the server sees it; "" for a local socket
 	App     string // what the client calls itself
+	Pooler  string // what holds the connection for clients that cannot be told; "" for one of a client's own
 	Since   time.Time
 }
 
