@@ -27,6 +27,13 @@ func validatePostgres(t Target, path *field.Path) (all field.ErrorList) {
 		all = append(all, field.Invalid(path.Child("port"), p.Port, "must be between 1 and 65535"))
 	}
 	all = append(all, addressErrors(p.Address, path.Child("address"))...)
+	for i, address := range p.Through {
+		if at := path.Child("through").Index(i); address == "" {
+			all = append(all, field.Required(at, ""))
+		} else {
+			all = append(all, addressErrors(address, at)...)
+		}
+	}
 	if p.Database == "" {
 		all = append(all, field.Required(path.Child("database"), ""))
 	}

@@ -75,6 +75,9 @@ type Postgres struct {
 	Port int `yaml:"port,omitempty"`
 	// Address is host:port of the server as seen from where kubectl rotate runs, for --via=direct. Default: none.
 	Address string `yaml:"address,omitempty"`
+	// Through are the ways in that the application takes, each as host:port: poolers such as PgBouncer, in front of the
+	// server. Default: where the connection strings in the Secret lead.
+	Through []string `yaml:"through,omitempty"`
 	// Database is the database that the application uses. Default: demo-platform.
 	Database string `yaml:"database,omitempty"`
 	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, allow, prefer, require,
