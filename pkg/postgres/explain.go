@@ -25,6 +25,7 @@ const (
 	codeTooMany        = "53300"
 	codeLocked         = "55P03"
 	codeStarting       = "57P03"
+	codeProtocol       = "08P01"
 	codeInternal       = "XX000"
 	concurrentlyEdited = "tuple concurrently" // the text of an XX000 when two sessions change one role
 )

@@ -18,7 +18,7 @@ func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (no
 	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		p := preflight{s: s, n: cl.primary}
 		for _, look := range []func(context.Context, rotation.Credential) error{
-			p.exists, p.version, p.login, p.owner, p.grants, p.joins, p.headroom, p.value, p.clients, p.own, p.leftovers,
+			p.exists, p.version, p.login, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own, p.leftovers,
 		} {
 			if err := look(ctx, current); err != nil {
 				return err

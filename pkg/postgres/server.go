@@ -18,6 +18,8 @@ const Application = "kubectl-rotate"
 type Server struct {
 	// Nodes are the servers of the cluster, in any order: which one is the primary is asked each time.
 	Nodes []Node
+	// Doors are ways in that the application takes and that are no nodes. A login that the nodes let in is tried there too.
+	Doors []Door
 	// Admin makes the changes. It must be another role than the one that is rotated.
 	Admin Admin
 	// TLS is how connections are secured. The zero value prefers TLS and does without where the server has none.

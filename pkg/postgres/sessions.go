@@ -22,7 +22,7 @@ func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usa
 			return err
 		}
 		all, err := cl.sessions(ctx, c.ID)
-		usage.Sessions = all
+		usage.Sessions = s.attributed(ctx, all)
 		return err
 	})
 	if err != nil {

@@ -33,7 +33,9 @@ func (s *Server) Standing(ctx context.Context, c rotation.Credential) (places []
 		for _, d := range cl.down {
 			places = append(places, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
 		}
-		return nil
+		more, err := s.standingAtDoors(ctx, view.sub)
+		places = append(places, more...)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("how %s stands: %w", c.ID, err)
@@ -93,6 +95,21 @@ func (s *Server) standingAt(ctx context.Context, n *session, v view) ([]rotation
 			return nil, err
 		}
 		places = append(places, n.place(database, got.status, got.proof)...)
+	}
+	return places, nil
+}
+
+// standingAtDoors is how the doors treat a login that the primary lets in: another one they cannot let in.
+func (s *Server) standingAtDoors(ctx context.Context, sub subject) (places []rotation.Standing, err error) {
+	if !sub.letsIn() || sub.c.Value.Empty() {
+		return nil, nil
+	}
+	for _, d := range s.Doors {
+		place, err := d.standing(ctx, s, sub)
+		if err != nil {
+			return nil, wrap(err, "at %s", d.Name)
+		}
+		places = append(places, advice(place, sub.c.ID))
 	}
 	return places, nil
 }
