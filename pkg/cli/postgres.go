@@ -48,8 +48,11 @@ dropped. What is under way is continued; else a rotation begins.`,
 		open:  openPostgres,
 		store: func(in opening) rotation.Store { return secretStore(in) },
 		rules: postgresRules,
-		helpful: []rbacv1.PolicyRule{ // the last words of a container that does not come up
+		helpful: []rbacv1.PolicyRule{
+			// The last words of a container that does not come up.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+			// A pooler between the application and the server.
+			{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
 		},
 	}
 }
@@ -94,6 +97,10 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
 	}
 	server.Nodes = nodes(in, pods, admin)
+	var unproven []string
+	if server.Doors, unproven, err = doors(ctx, in, pods); err != nil {
+		return nil, err
+	}
 	watched, stop := context.WithCancel(ctx)
 	consumers := &workload.Consumers{
 		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, Keep: keep(pods),
@@ -120,6 +127,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in) }),
 		o.noted(func(ctx context.Context) ([]string, error) { return store.Preflight(ctx) }),
 		o.noted(func(ctx context.Context) ([]string, error) { return consumers.Preflight(ctx) }),
+		o.noted(func(context.Context) ([]string, error) { return unproven, nil }),
 		o.noted(func(ctx context.Context) ([]string, error) { return server.Preflight(ctx, data.Current) }),
 	}
 	return o, nil
