@@ -35,7 +35,7 @@ type Base struct {
 // locales: C.UTF-8 is there.
 var baseArgs = []string{
 	"--quiet", "--variant=minbase",
-	"--include=postgresql-15,postgresql-client-15,redis-server,bash,socat,procps,ca-certificates",
+	"--include=postgresql-15,postgresql-client-15,redis-server,pgbouncer,bash,socat,procps,ca-certificates",
 	"--aptopt=APT::Install-Recommends \"false\"",
 	`--essential-hook=mkdir -p "$1/etc/postgresql-common"`,
 	`--essential-hook=echo create_main_cluster = false >"$1/etc/postgresql-common/createcluster.conf"`,
