@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // activate makes the target the version that the application's Secret says to use.
@@ -37,14 +38,24 @@ func (o *overlap) activeView(rec Record) View {
 
 func (o *overlap) isActive(_ context.Context, rec Record) (State, error) {
 	active := rec.Active()
-	if rec.Edited {
+	switch {
+	case rec.Edited:
 		return State{Phase: Stale, Note: fmt.Sprintf(
-			"somebody else has changed the application's Secret since edition %d made %v active", rec.Latest().N, active)}, nil
-	}
-	if active != o.intent.To {
+			"somebody else has changed the application's Secret since edition %d made %v active%s", rec.Latest().N, active, rec.editor())}, nil
+	case active != o.intent.To:
 		return State{Phase: ToDo, Note: fmt.Sprintf("%v is active", active)}, nil
+	case len(rec.Behind) > 0:
+		return State{Phase: ToDo, Note: fmt.Sprintf("%v is active, and not yet in %s", active, strings.Join(rec.Behind, ", "))}, nil
 	}
 	return State{Phase: Done, Note: fmt.Sprintf("%v is active since edition %d", active, rec.Latest().N)}, nil
+}
+
+// editor is what is known of an edit, after a colon.
+func (r Record) editor() string {
+	if r.Editor == "" {
+		return ""
+	}
+	return ": " + r.Editor
 }
 
 // ready holds activate up while a consumer is not well for reasons of its own: a rotation into a rollout that is

@@ -9,6 +9,7 @@ type Workload struct {
 	Edition int    // what its template's label says; 0 when it has none
 	Created time.Time
 	Fixed   bool   // it has no template that could be moved
+	Held    string // why its controller leaves old pods as they are until somebody does something about it; "" while it does not
 	Desired int    // how many pods it wants
 	Settled bool   // its controller has seen the template and finished with it; no old pod is left
 	Failed  string // why its rollout cannot go on by itself; "" while it can

@@ -84,15 +84,25 @@ func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, erro
 		return nil, err
 	}
 	for _, s := range sessions {
-		found.add(s, workloads)
+		found.add(s, workloads, func() string { return o.who(ctx, s) })
 	}
 	return found, nil
 }
 
-func (g *stragglers) add(s Session, workloads []Workload) {
+// who is whom a session belongs to that comes from no consumer.
+func (o *overlap) who(ctx context.Context, s Session) string {
+	if o.Who != nil && s.Address != "" && s.Pooler == "" {
+		if name := o.Who(ctx, s.Address); name != "" {
+			return name + ", which does not read the Secret"
+		}
+	}
+	return "not a known pod"
+}
+
+func (g *stragglers) add(s Session, workloads []Workload, who func() string) {
 	owner, ok := ownerOf(s, workloads)
 	if !ok {
-		g.all = append(g.all, s.stranger())
+		g.all = append(g.all, s.stranger(who()))
 		return
 	}
 	note := owner.w.Name
@@ -117,8 +127,8 @@ func ownerOf(s Session, workloads []Workload) (podOf, bool) {
 	return podOf{}, false
 }
 
-// stranger is a session that belongs to no consumer. One that a pooler holds may have no client any more.
-func (s Session) stranger() straggler {
+// stranger is a session that belongs to no consumer, but to who. One that a pooler holds may have no client any more.
+func (s Session) stranger(who string) straggler {
 	since := "since " + s.Since.UTC().Format(time.TimeOnly)
 	if s.Pooler != "" {
 		return straggler{name: "pooler " + s.Pooler, note: since +
@@ -131,7 +141,7 @@ func (s Session) stranger() straggler {
 	if s.App != "" {
 		name += fmt.Sprintf(" (%s)", s.App)
 	}
-	return straggler{name: name, note: "not a known pod; " + since}
+	return straggler{name: name, note: who + "; " + since}
 }
 
 // replaceStragglers ends pods that still use an other version although their labels say better: what they were

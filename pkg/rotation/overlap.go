@@ -22,8 +22,11 @@ type Options struct {
 	Skew     time.Duration // how far the clocks of the API server and the nodes may be apart
 	// Terminate lets revoke end the sessions of clients that are not known pods; otherwise drain waits for them.
 	Terminate bool
-	// Preflight is looked at before a rotation begins: each may refuse, and changes nothing.
-	Preflight []func(context.Context, Record) error
+	// Preflight is looked at before a rotation begins: each may refuse, or name what the operator has to agree to
+	// beside the rotation itself, and changes nothing.
+	Preflight []func(context.Context, Record) ([]Item, error)
+	// Who names what has an address and is no consumer, as far as it is known; "" is nobody known. Nil: nobody is.
+	Who func(ctx context.Context, address string) string
 	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
 	Want Want
 	// Now is the API server's clock; nil is the local one.
@@ -132,15 +135,18 @@ func (o *overlap) question() string {
 
 // preflight is looked at on the way there only: nothing holds up the way back.
 func (o *overlap) preflight(ctx context.Context, rec Record) (State, error) {
+	s := State{Phase: Done}
 	if o.intent.Back {
-		return State{Phase: Done}, nil
+		return s, nil
 	}
 	for _, look := range o.Preflight {
-		if err := look(ctx, rec); err != nil {
+		asks, err := look(ctx, rec)
+		if err != nil {
 			return State{}, err
 		}
+		s.Items = append(s.Items, asks...)
 	}
-	return State{Phase: Done}, nil
+	return s, nil
 }
 
 // note writes the intent of this list into rec.

@@ -72,6 +72,10 @@ type Record struct {
 	Revision string     // what a write is decided on; opaque, and "" where nothing is stored yet
 	Current  Credential // the value in the application's Secret now; V is 0 when it is no version on record
 	Edited   bool       // the Secret's rotated keys are not as the last edition left them
+	Editor   string     // who did that, and where, as far as it is known
+	// Behind are other places that hold the credential and do not say what the present intent and the last edition
+	// say: a publication was cut off, or was decided before the intent and may still be under way.
+	Behind []string
 
 	Intent   *Intent
 	High     Version                // the highest number given out so far

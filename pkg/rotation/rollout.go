@@ -91,7 +91,7 @@ func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) S
 	s := State{Phase: Done}
 	pods, moved := 0, 0
 	for _, w := range workloads {
-		template := o.toMove(w, editions, a.fits)
+		template, old := o.toMove(w, editions, a.fits), false
 		_, left := o.leftover(w, editions, a.fits)
 		s.worsen(template || left, ToDo)
 		for _, p := range w.Pods {
@@ -102,6 +102,10 @@ func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) S
 			}
 			s.worsen(item.Phase == ToDo, Waiting)
 			s.Items = append(s.Items, item)
+			old = old || item.Phase == ToDo
+		}
+		if w.Held != "" && old {
+			s.Items = append(s.Items, Item{Name: w.Name, Phase: Waiting, Note: w.Held})
 		}
 		if w.Failed != "" && !template {
 			s.worsen(s.Phase != Done, Failed)

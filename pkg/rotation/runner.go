@@ -174,14 +174,16 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	if step.Apply == nil {
 		return i, s, nil
 	}
+	asked := State{Note: step.Ask}
 	if step.Guard != nil {
 		g, err := r.guard(ctx, step, rec)
 		if err != nil || g.Phase != Done {
 			return i, g, err
 		}
+		asked.Items = g.Items
 	}
 	if step.Ask != "" {
-		if err := r.ask(ctx, step, ConsentProceed, step.Ask); err != nil {
+		if err := r.ask(ctx, step, ConsentProceed, asked.detail()); err != nil {
 			return i, s, err
 		}
 	}

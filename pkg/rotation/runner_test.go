@@ -245,6 +245,25 @@ func TestRunAsks(t *testing.T) {
 	}
 }
 
+// What a guard has to say is part of the question.
+func TestRunAsksForWhatTheGuardFound(t *testing.T) {
+	s := newScript(t)
+	var asked string
+	s.Consent = func(_ context.Context, q Question) error { asked = q.Text; return ErrConsent }
+	s.Steps = []Step{{
+		Name: StepBegin, Ask: "really?",
+		Check: func(context.Context, Record) (State, error) { return State{Phase: ToDo}, nil },
+		Guard: func(context.Context, Record) (State, error) {
+			return State{Phase: Done, Items: []Item{{Name: "deployment/a", Note: "strategy Recreate"}, {Name: "deployment/b", Note: "no probe"}}}, nil
+		},
+		Apply: func(context.Context, Record) error { t.Error("applied without consent"); return nil },
+	}}
+	_, _, err := s.Run(context.Background())
+	if want := "really?; deployment/a: strategy Recreate; deployment/b: no probe"; asked != want || !errors.Is(err, ErrConsent) {
+		t.Errorf("asked %q, %v; want %q", asked, err, want)
+	}
+}
+
 func TestRunEndsWhenAStepHasFailed(t *testing.T) {
 	s := newScript(t)
 	s.Steps = []Step{{Name: "rollout", Check: func(context.Context, Record) (State, error) {

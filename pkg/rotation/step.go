@@ -45,7 +45,8 @@ type Step struct {
 	Check func(context.Context, Record) (State, error)
 	// Apply makes it true, or brings it nearer; it can be repeated. Nil is a pure wait.
 	Apply func(context.Context, Record) error
-	// Guard is health, looked at before Apply: anything but Done holds Apply up. May be nil.
+	// Guard is health, looked at before Apply: anything but Done holds Apply up. What its items say becomes part of what
+	// Ask asks. May be nil.
 	Guard func(context.Context, Record) (State, error)
 	// Plan says what Apply would do, in lines for people, with no value in them. May be nil.
 	Plan func(context.Context, Record) ([]string, error)
