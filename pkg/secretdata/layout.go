@@ -56,6 +56,27 @@ func (l Layout) Render(view rotation.View, live map[rotation.Version]rotation.Cr
 	return r.apply(data)
 }
 
+// Mend is [Layout.Render] for data that somebody else has changed, and that need not agree with itself any more. The
+// keys of the layout are written whatever they hold, and where they are missing; a connection string of a login that
+// is on record, or that stands in the data, becomes the next credential whatever its password is. What is not
+// understood is an error as before.
+func (l Layout) Mend(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	next, ok := live[view.Active]
+	if !ok || next.Value.Empty() {
+		return nil, fmt.Errorf("rendering %v: its value is not on record", view.Active)
+	}
+	r := rewrite{layout: l, next: next, mend: true}
+	if there, err := l.read(data); err == nil {
+		r.old = append(r.old, there)
+	}
+	for _, v := range slices.Sorted(maps.Keys(live)) {
+		if !live[v].Value.Empty() {
+			r.old = append(r.old, live[v])
+		}
+	}
+	return r.apply(data)
+}
+
 // Check says whether [Layout.Render] would refuse the data as it is, whatever credential comes next.
 func (l Layout) Check(data map[string][]byte) error {
 	_, err := l.Keys(data)

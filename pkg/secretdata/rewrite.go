@@ -14,6 +14,8 @@ type rewrite struct {
 	layout Layout
 	next   rotation.Credential
 	old    []rotation.Credential // the one that is there first, then others that may still stand somewhere
+	// mend overwrites what somebody else has put there, which need not agree with itself.
+	mend bool
 }
 
 // apply gives the keys that change.
@@ -23,7 +25,10 @@ func (r rewrite) apply(data map[string][]byte) (map[string][]byte, error) {
 			fmt.Errorf("the login %s stands outside the Secret: it cannot change to %s together with the password", r.old[0].ID, r.next.ID),
 			"keep the login in the Secret too, and say its key in the configuration")
 	}
-	changed := r.own(data)
+	changed, err := r.own(data)
+	if err != nil {
+		return nil, err
+	}
 	for _, key := range keys(data) {
 		if r.layout.known(key) {
 			continue
@@ -74,27 +79,40 @@ func (r rewrite) value(key, text string) (string, error) {
 
 // own rewrites the keys that the layout names. What the login stands with, such as a newline, stays; a password is
 // written as it is.
-func (r rewrite) own(data map[string][]byte) map[string][]byte {
+func (r rewrite) own(data map[string][]byte) (map[string][]byte, error) {
 	changed := map[string][]byte{}
 	old := r.old[0]
-	if r.next.Same(old) {
-		return changed
+	if r.next.Same(old) && !r.mend {
+		return changed, nil
 	}
-	if l := r.layout.Username; l != "" && r.next.ID != old.ID {
-		changed[l] = []byte(r.next.ID + strings.TrimPrefix(string(data[l]), old.ID))
+	if l := r.layout.Username; l != "" && (r.next.ID != old.ID || r.mend) {
+		changed[l] = []byte(r.next.ID + strings.TrimPrefix(string(data[l]), trimNewline(string(data[l]))))
 	}
 	if p := r.layout.Password; p != "" {
 		changed[p] = r.next.Value.Reveal()
 	}
 	for _, key := range r.layout.Copies {
-		switch copyOf(string(data[key]), old) {
+		value, found := r.copied(string(data[key]))
+		if !found {
+			return nil, rotation.WithHint(fmt.Errorf("key %s is said to be a copy, and holds nothing of any version", key),
+				"put a copy of the login or of the password back, or take the key out of the configuration")
+		}
+		changed[key] = value
+	}
+	return changed, nil
+}
+
+// copied is what a copy of an old credential becomes.
+func (r rewrite) copied(value string) (next []byte, found bool) {
+	for _, c := range append(slices.Clone(r.old), r.next) {
+		switch copyOf(value, c) {
 		case ofLogin:
-			changed[key] = []byte(strings.Replace(string(data[key]), old.ID, r.next.ID, 1))
+			return []byte(strings.Replace(value, c.ID, r.next.ID, 1)), true
 		case ofPassword:
-			changed[key] = r.next.Value.Reveal()
+			return r.next.Value.Reveal(), true
 		}
 	}
-	return changed
+	return nil, false
 }
 
 // ours says of each account of d whether it is one of the credentials to be replaced.
@@ -106,10 +124,13 @@ func (r rewrite) ours(d document) ([]bool, error) {
 			switch m := a.compare(d.text, c); {
 			case m == same && !c.Same(r.next):
 				moved[i] = true
+			case m == differs && r.mend:
+				moved[i] = true
 			case m == differs:
 				wrong = c.ID
 			}
 		}
+		moved[i] = moved[i] || r.mend && a.compare(d.text, r.next) == differs
 		if wrong != "" && !moved[i] && a.compare(d.text, r.next) != same {
 			return nil, fmt.Errorf("holds a password of the login %s that is on no record", wrong)
 		}
