@@ -31,9 +31,11 @@ func appSecret() *corev1.Secret {
 
 func newStore(secrets corev1client.SecretsGetter) *Store {
 	return &Store{
-		Secrets: secrets, Namespace: "default", Name: name,
-		Parse: parse, Render: render,
-		Keys: func(map[string][]byte) []string { return []string{"username", "password", "url"} },
+		Secrets: secrets, Place: Place{
+			Namespace: "default", Name: name,
+			Parse: parse, Render: render,
+			Keys: func(map[string][]byte) []string { return []string{"username", "password", "url"} },
+		},
 	}
 }
 

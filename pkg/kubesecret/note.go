@@ -28,7 +28,8 @@ func (s *Store) Note(ctx context.Context, revision string, change func(*rotation
 			return err
 		}
 	}
-	return s.writeApp(ctx, p, s.noted(p, rec, next), nil, map[string]any{})
+	_, err = s.writeApp(ctx, p, s.noted(p, rec, next), nil, map[string]any{})
+	return err
 }
 
 // noted is p's ledger with what next has made of rec.

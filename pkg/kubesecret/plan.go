@@ -3,6 +3,7 @@ package kubesecret
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -13,17 +14,19 @@ func (s *Store) Plan(ctx context.Context, rec rotation.Record, view rotation.Vie
 	if !onRecord(view, rec.Live) {
 		return nil, fmt.Errorf("%s: a version of %v has no value", s.secret(), view.Accept)
 	}
-	app, err := s.get(ctx, s.Name)
-	if err != nil {
-		return nil, err
-	}
-	changes, err := s.changes(view, rec.Live, app.Data)
-	if err != nil {
-		return nil, err
-	}
 	var lines []string
-	for _, key := range sortedKeys(changes) {
-		lines = append(lines, fmt.Sprintf("%s: %s key %s", s.secret(), verb(changes[key], app.Data, key), key))
+	for _, place := range append(slices.Clone(s.Also), s.Place) {
+		found, err := s.get(ctx, place.Namespace, place.Name)
+		if err != nil {
+			return nil, err
+		}
+		changes, err := place.changes(view, rec.Live, found.Data)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range sortedKeys(changes) {
+			lines = append(lines, fmt.Sprintf("%s: %s key %s", place.secret(), verb(changes[key], found.Data, key), key))
+		}
 	}
 	return append(lines, fmt.Sprintf("%s: set annotation %s", s.secret(), AnnotationRecord)), nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Owner is who else writes the rotated keys; nil where nobody does.
 func (s *Store) Owner(ctx context.Context) (*Owner, error) {
-	app, err := s.get(ctx, s.Name)
+	app, err := s.get(ctx, s.Namespace, s.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -26,41 +26,55 @@ func (s *Store) Preflight(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.record(p); err != nil {
+	rec, err := s.record(p)
+	if err != nil {
 		return nil, err
 	}
-	return s.inspect(p.app)
+	if notes, err = s.inspect(p.app); err != nil {
+		return nil, err
+	}
+	for i, place := range s.Also {
+		more, err := place.inspect(p.also[i])
+		if err == nil {
+			err = place.holds(rec.Current, p.also[i])
+		}
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, more...)
+	}
+	return notes, nil
 }
 
-func (s *Store) inspect(app *corev1.Secret) (notes []string, err error) {
+func (p Place) inspect(app *corev1.Secret) (notes []string, err error) {
 	if app.Immutable != nil && *app.Immutable {
-		return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("%s is immutable", s.secret()),
+		return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("%s is immutable", p.secret()),
 			"make a new Secret without `immutable: true` under another name, have the workloads read that one, and rotate it"))
 	}
-	keys := s.keys(app.Data)
+	keys := p.keys(app.Data)
 	if o := ownerOf(app, keys); o != nil {
 		return nil, rotation.Refuse(rotation.WithHint(
-			fmt.Errorf("%s is written by %s, which would take a rotated value back (seen: %s)", s.secret(), o.Name, o.Sign), o.Hint))
+			fmt.Errorf("%s is written by %s, which would take a rotated value back (seen: %s)", p.secret(), o.Name, o.Sign), o.Hint))
 	}
 	for _, name := range strangers(app, keys) {
-		notes = append(notes, fmt.Sprintf("%s: %q wrote a rotated key; if it is a controller, it will write its own value back", s.secret(), name))
+		notes = append(notes, fmt.Sprintf("%s: %q wrote a rotated key; if it is a controller, it will write its own value back", p.secret(), name))
 	}
 	for _, name := range trackers(app) {
-		notes = append(notes, fmt.Sprintf("%s comes from %s; the rotated keys do not, by the API server's record of who wrote them", s.secret(), name))
+		notes = append(notes, fmt.Sprintf("%s comes from %s; the rotated keys do not, by the API server's record of who wrote them", p.secret(), name))
 	}
 	if applied := appliedKeys(app, keys); len(applied) > 0 {
 		notes = append(notes, fmt.Sprintf("%s: annotation %s holds the present value of %s in readable form, and the next `kubectl apply` of that manifest writes it back",
-			s.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
+			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
 	}
 	return notes, nil
 }
 
 // DropApplied removes the annotation in which `kubectl apply` keeps a copy of the values that it wrote.
 func (s *Store) DropApplied(ctx context.Context) error {
-	app, err := s.get(ctx, s.Name)
+	app, err := s.get(ctx, s.Namespace, s.Name)
 	if err != nil || app.Annotations[corev1.LastAppliedConfigAnnotation] == "" {
 		return err
 	}
-	_, err = s.patch(ctx, app, nil, map[string]any{corev1.LastAppliedConfigAnnotation: nil})
+	_, err = s.patch(ctx, s.Namespace, app, nil, map[string]any{corev1.LastAppliedConfigAnnotation: nil})
 	return err
 }

@@ -28,7 +28,10 @@ func (s *Store) record(p pair) (rotation.Record, error) {
 	if p.annotationLost() {
 		rec.Editions = []rotation.Edition{baseline(p, rec)}
 	}
-	rec.Edited = s.edited(p, rec)
+	if s.edited(p, rec) {
+		rec.Edited, rec.Editor = true, s.editor(p.app, s.astray(rec, p.app.Data))
+	}
+	s.besides(p, &rec)
 	if err != nil && (rec.Standby() || !rec.Edited) {
 		return rotation.Record{}, s.unreadable(p, err)
 	}
@@ -85,10 +88,24 @@ func onRecord(view rotation.View, live map[rotation.Version]rotation.Credential)
 }
 
 // changes are the keys that have to be written for data to say what view says; nil removes one.
-func (s *Store) changes(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
-	rendered, err := s.Render(view, maps.Clone(live), maps.Clone(data))
+func (p Place) changes(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	return p.differing(p.Render, view, live, data)
+}
+
+// mending are changes of data that somebody else may have edited.
+func (p Place) mending(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	changes, err := p.changes(view, live, data)
+	if err != nil && p.Mend != nil {
+		return p.differing(p.Mend, view, live, data)
+	}
+	return changes, err
+}
+
+func (p Place) differing(render func(rotation.View, map[rotation.Version]rotation.Credential, map[string][]byte) (map[string][]byte, error),
+	view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	rendered, err := render(view, maps.Clone(live), maps.Clone(data))
 	if err != nil {
-		return nil, fmt.Errorf("writing %v into %s: %w", view.Active, s.secret(), err)
+		return nil, fmt.Errorf("writing %v into %s: %w", view.Active, p.secret(), err)
 	}
 	maps.DeleteFunc(rendered, func(key string, value []byte) bool {
 		now, there := data[key]

@@ -14,3 +14,10 @@ func Rules(names ...string) []rbacv1.PolicyRule {
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
 	}
 }
+
+// RulesAlso are the permissions that a Store takes for the other Secrets that hold the credential.
+func RulesAlso(names ...string) []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: names, Verbs: []string{"get", "patch"}},
+	}
+}

@@ -25,25 +25,37 @@ const (
 	AnnotationRecord = "kubectl-rotate/record"
 	// AnnotationLastRotated is when another version was last made active, in RFC 3339.
 	AnnotationLastRotated = "kubectl-rotate/last-rotated"
+	// AnnotationDecision stands on every other Secret of the target: the decision that it was last written under.
+	AnnotationDecision = "kubectl-rotate/decision"
 )
 
 // suffix makes the name of the Secret that holds the values from that of the application's.
 const suffix = "-rotate"
 
-// Store is a [rotation.Store] over one Secret. Its fields are set once, before its first use; it is safe for
-// concurrent use and remembers nothing between calls.
-type Store struct {
-	Secrets   corev1client.SecretsGetter
+// Place is a Secret, and how the credential stands in it.
+type Place struct {
 	Namespace string
-	Name      string // of the application's Secret
+	Name      string
 
 	// Parse gives the credential that data says to use, without a version. Its error must hold no value.
 	Parse func(data map[string][]byte) (rotation.Credential, error)
 	// Render gives the keys that have to change for data to say what view says: a nil value removes its key, and keys
 	// that are as they should be may be among them. live has every version that view names.
 	Render func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error)
+	// Mend is Render for data that somebody else has changed, so that Parse or Render may refuse it; nil is Render.
+	Mend func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error)
 	// Keys are the keys that a rotation writes, those that data does not have yet too. Nil: all that data has.
 	Keys func(data map[string][]byte) []string
+}
+
+// Store is a [rotation.Store] over one Secret, and perhaps others that hold the same credential. Its fields are set
+// once, before its first use; it is safe for concurrent use and remembers nothing between calls.
+type Store struct {
+	Secrets corev1client.SecretsGetter
+	// Place is the application's Secret: the one that the record stands in.
+	Place
+	// Also are the others. An edition is written down only when all of them hold what it says.
+	Also []Place
 	// Now is the API server's clock, as well as it is known; nil is the local one.
 	Now func() time.Time
 	// Rand makes the key that binds editions to their data; nil is crypto/rand.
@@ -52,21 +64,25 @@ type Store struct {
 
 var _ rotation.Store = (*Store)(nil)
 
-// pair is both Secrets as one look found them.
+// pair is both Secrets as one look found them, and the others that hold the credential.
 type pair struct {
 	app    *corev1.Secret
-	second *corev1.Secret // nil where there is none yet
-	ledger ledger         // from app's annotation
-	values values         // from second
+	second *corev1.Secret   // nil where there is none yet
+	also   []*corev1.Secret // one for each of Store.Also
+	ledger ledger           // from app's annotation
+	values values           // from second
 }
 
-// revision names the state of both Secrets. The UIDs are there for a cluster restored from a backup, which may give
+// revision names the state of all of them. The UIDs are there for a cluster restored from a backup, which may give
 // out a resourceVersion again.
 func (p pair) revision() string {
-	if p.second == nil {
-		return fmt.Sprintf("%s.%s", p.app.UID, p.app.ResourceVersion)
+	text := fmt.Sprintf("%s.%s", p.app.UID, p.app.ResourceVersion)
+	for _, s := range append([]*corev1.Secret{p.second}, p.also...) {
+		if s != nil {
+			text += fmt.Sprintf("/%s.%s", s.UID, s.ResourceVersion)
+		}
 	}
-	return fmt.Sprintf("%s.%s/%s.%s", p.app.UID, p.app.ResourceVersion, p.second.UID, p.second.ResourceVersion)
+	return text
 }
 
 // Load reads both Secrets. A missing second one is an empty record; a missing Secret of the application, or one in
@@ -80,9 +96,13 @@ func (s *Store) Load(ctx context.Context) (rotation.Record, error) {
 	return s.record(p)
 }
 
-// look reads both Secrets, from a quorum.
+// look reads all Secrets, from a quorum. The others come first: what one of them was written under is no newer than the
+// intent that is read after it.
 func (s *Store) look(ctx context.Context) (p pair, err error) {
-	if p.app, err = s.get(ctx, s.Name); err != nil {
+	if p.also, err = s.others(ctx); err != nil {
+		return p, err
+	}
+	if p.app, err = s.get(ctx, s.Namespace, s.Name); err != nil {
 		if apierrors.IsNotFound(err) {
 			return p, s.missing(ctx, err)
 		}
@@ -91,7 +111,7 @@ func (s *Store) look(ctx context.Context) (p pair, err error) {
 	if p.ledger, err = decodeLedger(p.app); err != nil {
 		return p, fmt.Errorf("%s: %w", s.secret(), err)
 	}
-	p.second, err = s.get(ctx, s.Name+suffix)
+	p.second, err = s.get(ctx, s.Namespace, s.Name+suffix)
 	switch {
 	case apierrors.IsNotFound(err):
 		p.second = nil
@@ -118,16 +138,16 @@ func (s *Store) at(ctx context.Context, revision string) (pair, error) {
 	return p, err
 }
 
-func (s *Store) get(ctx context.Context, name string) (*corev1.Secret, error) {
-	found, err := s.Secrets.Secrets(s.Namespace).Get(ctx, name, metav1.GetOptions{})
+func (s *Store) get(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+	found, err := s.Secrets.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, s.explain("get", name, err)
+		return nil, explain("get", namespace, name, err)
 	}
 	return found, nil
 }
 
-// secret names the application's Secret in errors.
-func (s *Store) secret() string { return fmt.Sprintf("secret %s/%s", s.Namespace, s.Name) }
+// secret names it in errors.
+func (p Place) secret() string { return fmt.Sprintf("secret %s/%s", p.Namespace, p.Name) }
 
 func (s *Store) now() time.Time {
 	if s.Now == nil {
@@ -144,9 +164,9 @@ func (s *Store) random() io.Reader {
 }
 
 // keys are the rotated keys of data.
-func (s *Store) keys(data map[string][]byte) []string {
-	if s.Keys == nil {
+func (p Place) keys(data map[string][]byte) []string {
+	if p.Keys == nil {
 		return sortedKeys(data)
 	}
-	return s.Keys(data)
+	return p.Keys(data)
 }

@@ -78,11 +78,14 @@ func (s *Store) bury(ctx context.Context, p pair, c rotation.Credential) error {
 	}
 	l.Gone[c.V] = g
 	l.Fresh = false
-	return s.writeApp(ctx, p, l, nil, map[string]any{})
+	_, err := s.writeApp(ctx, p, l, nil, map[string]any{})
+	return err
 }
 
 // Publish writes what has to change in the application's Secret for it to say view, and a new edition with the seal
-// of the data, in one write. The time of the edition is that of the API server, see writtenAt.
+// of the data, in one write. The time of the edition is that of the API server, see writtenAt. The other Secrets are
+// written before, each in a compare-and-swap of its own: a crash in between leaves some of them ahead of the edition,
+// which [rotation.Record.Behind] says.
 func (s *Store) Publish(ctx context.Context, revision string, view rotation.View) error {
 	p, err := s.at(ctx, revision)
 	if err != nil {
@@ -95,11 +98,20 @@ func (s *Store) Publish(ctx context.Context, revision string, view rotation.View
 	if !onRecord(view, rec.Live) {
 		return fmt.Errorf("%s: a version of %v is not saved", s.secret(), view.Accept)
 	}
-	changes, err := s.changes(view, rec.Live, p.app.Data)
+	changes, err := s.publishing(s.Place, view, rec, p.app.Data)
 	if err != nil {
 		return err
 	}
+	if p, rec, err = s.admit(ctx, p, rec, view); err != nil {
+		return err
+	}
+	if err := s.publishAlso(ctx, p, rec, view); err != nil {
+		return err
+	}
 	next, latest := p.ledger, rec.Latest()
+	if len(s.Also) > 0 && len(changes) == 0 && len(rec.Editions) > 0 && latest.View.Active == view.Active && slices.Equal(latest.View.Accept, view.Accept) {
+		return nil // the others alone had something to be told
+	}
 	next.Editions = append(slices.Clone(rec.Editions), rotation.Edition{N: latest.N + 1, View: view, Written: s.now().UTC()})
 	if len(rec.Editions) == 0 {
 		next.Editions = slices.Insert(next.Editions, 0, latest)
@@ -112,7 +124,17 @@ func (s *Store) Publish(ctx context.Context, revision string, view rotation.View
 	if view.Active != latest.View.Active {
 		notes[AnnotationLastRotated] = s.now().UTC().Format(time.RFC3339)
 	}
-	return s.writeApp(ctx, p, next, changes, notes)
+	_, err = s.writeApp(ctx, p, next, changes, notes)
+	return err
+}
+
+// publishing are the changes of one Secret for it to say view. What somebody else has edited is overwritten: whoever
+// publishes then has agreed to that.
+func (s *Store) publishing(place Place, view rotation.View, rec rotation.Record, data map[string][]byte) (map[string][]byte, error) {
+	if rec.Edited {
+		return place.mending(view, rec.Live, data)
+	}
+	return place.changes(view, rec.Live, data)
 }
 
 // merged is data with changes made.
@@ -134,20 +156,19 @@ func merged(data, changes map[string][]byte) map[string][]byte {
 func (p pair) edition() int { return max(p.ledger.latestN(), p.values.edition) }
 
 // writeApp changes the application's Secret in one compare-and-swap: data, the record, other annotations.
-func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string][]byte, notes map[string]any) error {
+func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
 	text, err := l.encode()
 	if err != nil {
-		return fmt.Errorf("%s: encoding the record: %w", s.secret(), err)
+		return nil, fmt.Errorf("%s: encoding the record: %w", s.secret(), err)
 	}
 	notes[AnnotationRecord] = text
-	_, err = s.patch(ctx, p.app, data, notes)
-	return err
+	return s.patch(ctx, s.Namespace, p.app, data, notes)
 }
 
 // writeSecond changes the second Secret in one compare-and-swap, or makes it.
 func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte) (*corev1.Secret, error) {
 	if p.second != nil {
-		return s.patch(ctx, p.second, data, nil)
+		return s.patch(ctx, s.Namespace, p.second, data, nil)
 	}
 	key, err := newSealKey(s.random())
 	if err != nil {
@@ -164,14 +185,14 @@ func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte)
 		Data: data,
 	}, metav1.CreateOptions{FieldManager: FieldManager})
 	if err != nil {
-		return nil, s.explain("create", s.Name+suffix, err, contents(data)...)
+		return nil, explain("create", s.Namespace, s.Name+suffix, err, contents(data)...)
 	}
 	return made, nil
 }
 
 // patch is a JSON merge patch of one Secret as it was found: keys that it does not name stay as they are, and a
 // Secret that has changed since is ErrConflict.
-func (s *Store) patch(ctx context.Context, found *corev1.Secret, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
+func (s *Store) patch(ctx context.Context, namespace string, found *corev1.Secret, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
 	metadata := map[string]any{"resourceVersion": found.ResourceVersion}
 	if len(notes) > 0 {
 		metadata["annotations"] = notes
@@ -182,15 +203,15 @@ func (s *Store) patch(ctx context.Context, found *corev1.Secret, data map[string
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
-		return nil, fmt.Errorf("encoding a change of secret %s/%s: %w", s.Namespace, found.Name, err)
+		return nil, fmt.Errorf("encoding a change of secret %s/%s: %w", namespace, found.Name, err)
 	}
-	written, err := s.Secrets.Secrets(s.Namespace).Patch(ctx, found.Name, types.MergePatchType, text,
+	written, err := s.Secrets.Secrets(namespace).Patch(ctx, found.Name, types.MergePatchType, text,
 		metav1.PatchOptions{FieldManager: FieldManager})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("secret %s/%s was deleted: %w", s.Namespace, found.Name, rotation.ErrConflict)
+		return nil, fmt.Errorf("secret %s/%s was deleted: %w", namespace, found.Name, rotation.ErrConflict)
 	}
 	if err != nil {
-		return nil, s.explain("patch", found.Name, err, contents(data)...)
+		return nil, explain("patch", namespace, found.Name, err, contents(data)...)
 	}
 	return written, nil
 }
