@@ -42,13 +42,13 @@ func (c *Consumers) Changes(ctx context.Context) <-chan struct{} {
 func (c *Consumers) concerns(o runtime.Object) bool {
 	switch o := o.(type) {
 	case *corev1.Pod:
-		return reads(&o.Spec, c.Secret).any
+		return c.reads(&o.Spec)
 	case *appsv1.Deployment:
-		return reads(&o.Spec.Template.Spec, c.Secret).any
+		return c.reads(&o.Spec.Template.Spec)
 	case *appsv1.StatefulSet:
-		return reads(&o.Spec.Template.Spec, c.Secret).any
+		return c.reads(&o.Spec.Template.Spec)
 	case *appsv1.DaemonSet:
-		return reads(&o.Spec.Template.Spec, c.Secret).any
+		return c.reads(&o.Spec.Template.Spec)
 	}
 	return false
 }

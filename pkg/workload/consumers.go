@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -22,8 +23,12 @@ const FieldManager = "credential-rotation"
 type Consumers struct {
 	Client    kubernetes.Interface
 	Namespace string
-	Secret    string // the name of the Secret that they read
+	Secret    string // the name of the target's Secret, after which their label is called
 
+	// Names are the Secrets of this namespace that they read; nil is Secret alone.
+	Names []string
+	// More are workloads that read it in a way that can't be seen, as "deployment/backend": through the API.
+	More []string
 	// Keep are workloads that are never moved, as "statefulset/postgresql": what accepts the credential often reads
 	// the same Secret.
 	Keep []string
@@ -37,6 +42,7 @@ type Consumers struct {
 	owners map[types.UID]metav1.OwnerReference // what controls a ReplicaSet, which does not change
 	words  map[crash]string                    // the last words of a crashed container
 	blind  error                               // why no node may be asked for
+	moves  map[string]int                      // how often a template was given a label
 }
 
 var _ rotation.Consumers = (*Consumers)(nil)
@@ -73,7 +79,7 @@ func (c *Consumers) Kept(ctx context.Context) ([]Kept, error) {
 	var all []Kept
 	for _, g := range groups {
 		if c.keeps(g.controller) {
-			all = append(all, Kept{m.workload(g), g.readers(c.Secret)})
+			all = append(all, Kept{m.workload(g), g.readers(c.names())})
 		}
 	}
 	return all, nil
@@ -81,16 +87,30 @@ func (c *Consumers) Kept(ctx context.Context) ([]Kept, error) {
 
 func (c *Consumers) keeps(g controller) bool { return slices.Contains(c.Keep, g.id()) }
 
+// names are the Secrets that consumers read.
+func (c *Consumers) names() []string {
+	if c.Names == nil {
+		return []string{c.Secret}
+	}
+	return c.Names
+}
+
+// reads says whether the pods of spec read one of them.
+func (c *Consumers) reads(spec *corev1.PodSpec) bool { return reads(spec, c.names()...).any }
+
 // readers are the containers that are handed the Secret, by the template and by live pods.
-func (g *group) readers(secret string) (names []string) {
+func (g *group) readers(secrets []string) (names []string) {
 	if g.template != nil {
-		names = reads(&g.template.Spec, secret).containers
+		names = reads(&g.template.Spec, secrets...).containers
 	}
 	for _, p := range g.pods {
-		names = append(names, reads(&p.Spec, secret).containers...)
+		names = append(names, reads(&p.Spec, secrets...).containers...)
 	}
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
+
+// named says whether g is among More.
+func (c *Consumers) named(g controller) bool { return slices.Contains(c.More, g.id()) }
 
 func (c *Consumers) now() time.Time {
 	if c.Now == nil {

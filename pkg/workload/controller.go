@@ -34,8 +34,10 @@ type controller struct {
 	slow bool
 	// verdict is why its rollout can't go on, by its own word.
 	verdict string
-	// remarks are what an operator should know before it is moved.
-	remarks []string
+	// held is why it does not replace old pods for as long as nobody does something about it; "" where it does.
+	held string
+	// asks are what an operator has to agree to before it is moved, remarks what he should know.
+	asks, remarks []string
 }
 
 // id is "deployment/backend".
@@ -44,7 +46,7 @@ func (c controller) id() string { return c.kind + "/" + c.name }
 func described(kind string, m metav1.ObjectMeta, template *corev1.PodTemplateSpec) controller {
 	return controller{
 		kind: kind, name: m.Name, uid: m.UID, created: m.CreationTimestamp.Time,
-		annotations: m.Annotations, template: template,
+		annotations: m.Annotations, template: template, remarks: commonRemarks(&m),
 		observed: true, through: func(int) bool { return true },
 	}
 }
@@ -58,7 +60,7 @@ func fromDeployment(d *appsv1.Deployment) controller {
 		return status.UpdatedReplicas == want && status.Replicas == want && status.AvailableReplicas == want
 	}
 	c.verdict = deploymentVerdict(status.Conditions)
-	c.remarks = deploymentRemarks(d)
+	c.held, c.asks = deploymentHold(d), deploymentAsks(d)
 	return c
 }
 
@@ -87,7 +89,7 @@ func fromStatefulSet(s *appsv1.StatefulSet) controller {
 	}
 	// By its status a StatefulSet is through with old pods below the partition, and with all of them under OnDelete.
 	c.current = func(p *corev1.Pod) bool { return p.Labels[appsv1.StatefulSetRevisionLabel] == status.UpdateRevision }
-	c.remarks = statefulSetRemarks(s)
+	c.held, c.asks = statefulSetHold(s), statefulSetAsks(s)
 	return c
 }
 
@@ -103,7 +105,7 @@ func fromDaemonSet(d *appsv1.DaemonSet, label string) controller {
 	// The counts include the pods that are missing: which of the others are old, the label says.
 	n := editionIn(d.Spec.Template.Labels, label)
 	c.current = func(p *corev1.Pod) bool { return editionIn(p.Labels, label) == n }
-	c.remarks = daemonSetRemarks(d)
+	c.held = daemonSetHold(d)
 	return c
 }
 

@@ -19,9 +19,9 @@ type group struct {
 
 // workload is g for the domain.
 func (m moment) workload(g *group) rotation.Workload {
-	w := rotation.Workload{Name: g.id(), Created: g.created, Fixed: g.template == nil, Desired: g.desired}
+	w := rotation.Workload{Name: g.id(), Created: g.created, Fixed: g.template == nil, Held: g.held, Desired: g.desired}
 	if g.template != nil {
-		w.Edition = editionIn(g.template.Labels, Label(m.secret))
+		w.Edition = editionIn(g.template.Labels, m.label)
 	}
 	slices.SortFunc(g.pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	missing := 0

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +129,7 @@ func TestSettled(t *testing.T) {
 		{"a pod alone", alone(newPod()), pods{newPod(terminating(0))}, true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := moment{secret: secret, now: start, down: map[string]bool{"down": true}}
+			m := moment{secrets: []string{secret}, label: Label(secret), now: start, down: map[string]bool{"down": true}}
 			w := m.workload(&group{controller: c.c, pods: c.pods})
 			if w.Settled != c.want || w.Desired != c.desired {
 				t.Errorf("settled is %v with %d desired, want %v with %d", w.Settled, w.Desired, c.want, c.desired)
@@ -165,7 +166,7 @@ func TestFailed(t *testing.T) {
 		{"a Job never fails a rollout", other(&metav1.OwnerReference{Kind: "Job", Name: "import"}), []*corev1.Pod{noImage}, time.Hour, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := moment{secret: secret, now: start.Add(c.now)}.workload(&group{controller: c.c, pods: c.pods})
+			w := moment{secrets: []string{secret}, label: Label(secret), now: start.Add(c.now)}.workload(&group{controller: c.c, pods: c.pods})
 			if c.want == "" && w.Failed != "" || !strings.HasSuffix(w.Failed, c.want) {
 				t.Errorf("failed is %q, want %q", w.Failed, c.want)
 			}
@@ -218,7 +219,7 @@ func TestRemarks(t *testing.T) {
 		{"a pod alone", alone(newPod()), "waits until it is gone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := append(c.c.remarks, templateRemarks(&group{controller: c.c}, secret)...)
+			got := slices.Concat(c.c.remarks, c.c.asks, templateAsks(&group{controller: c.c}, []string{secret}))
 			if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
 				t.Errorf("the remarks are %q, want %q", got, c.want)
 			}

@@ -25,7 +25,8 @@ const (
 )
 
 // Move gives the template of w the label of edition n, and changes nothing else of it; 0 takes the label away. It is
-// ErrConflict if the template has another label by now than w says. One that has the label already stays as it is.
+// ErrConflict if the template has another label by now than w says. One that has the label already stays as it is. Where
+// somebody takes the same label away again and again it gives up, rather than have the pods roll for ever.
 //
 // A StatefulSet does not replace a pod that is not ready, not even by one of a template that is mended: such pods of
 // w are evicted once the controller has seen the template.
@@ -38,6 +39,9 @@ func (c *Consumers) Move(ctx context.Context, w rotation.Workload, n int) error 
 	switch now := found.edition(kind, Label(c.Secret)); now {
 	case n:
 	case w.Edition:
+		if err := c.insist(w.Name, n, found.Metadata.ManagedFields); err != nil {
+			return err
+		}
 		if err := c.patch(ctx, kind, name, c.relabel(kind, found.Metadata.ResourceVersion, n)); err != nil {
 			return err
 		}

@@ -18,18 +18,19 @@ const reasonNodeLost = "NodeLost"
 
 // moment is what pods are looked at with: the Secret, the time, and what had to be asked for apart.
 type moment struct {
-	secret string
-	now    time.Time
-	down   map[string]bool  // the nodes that have stopped reporting
-	words  map[crash]string // the last words of containers that crashed
+	secrets []string
+	label   string
+	now     time.Time
+	down    map[string]bool  // the nodes that have stopped reporting
+	words   map[crash]string // the last words of containers that crashed
 }
 
 // pod is p for the domain.
 func (m moment) pod(p *corev1.Pod) rotation.Pod {
-	r := reads(&p.Spec, m.secret)
+	r := reads(&p.Spec, m.secrets...)
 	pod := rotation.Pod{
 		Name:        p.Name,
-		Edition:     editionIn(p.Labels, Label(m.secret)),
+		Edition:     editionIn(p.Labels, m.label),
 		Created:     p.CreationTimestamp.Time,
 		Started:     starts(p, r.containers),
 		Reloads:     r.reloads,

@@ -60,7 +60,7 @@ func statuses(all ...corev1.ContainerStatus) func(*corev1.Pod) {
 }
 
 func TestPod(t *testing.T) {
-	got := moment{secret: secret, now: start}.pod(newPod())
+	got := moment{secrets: []string{secret}, label: Label(secret), now: start}.pod(newPod())
 	want := rotation.Pod{
 		Name: "backend-1", Edition: 3, Created: start, Started: []time.Time{start.Add(time.Second)},
 		Addresses: []string{"10.0.0.1", "fd00::1"}, Ready: true,
@@ -68,7 +68,7 @@ func TestPod(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	onHost := moment{secret: secret}.pod(newPod(func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
+	onHost := moment{secrets: []string{secret}, label: Label(secret)}.pod(newPod(func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
 	if onHost.Addresses != nil {
 		t.Errorf("on the host's network its addresses are %v, want none", onHost.Addresses)
 	}
@@ -106,7 +106,7 @@ func TestStarted(t *testing.T) {
 		}), []time.Time{start.Add(time.Second), start.Add(time.Hour)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, moment{secret: secret}.pod(c.pod).Started); diff != "" {
+			if diff := cmp.Diff(c.want, moment{secrets: []string{secret}, label: Label(secret)}.pod(c.pod).Started); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -152,7 +152,7 @@ func TestUnreachable(t *testing.T) {
 		{"another node is down", 0, map[string]bool{"node-1": true}, newPod(), false},
 		{"as former versions said it", 0, nil, newPod(func(p *corev1.Pod) { p.Status.Reason = "NodeLost" }), true},
 	} {
-		m := moment{secret: secret, now: start.Add(c.now), down: c.down}
+		m := moment{secrets: []string{secret}, label: Label(secret), now: start.Add(c.now), down: c.down}
 		if got := m.unreachable(c.pod); got != c.want {
 			t.Errorf("%s: unreachable is %v, want %v", c.name, got, c.want)
 		}
@@ -191,7 +191,7 @@ func TestProblem(t *testing.T) {
 		{"not ready for long", 2 * time.Minute, newPod(notReady, statuses(slow)), "container app runs since 12:00:00 and does not become ready"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := moment{secret: secret, now: start.Add(c.now), words: map[crash]string{
+			m := moment{secrets: []string{secret}, label: Label(secret), now: start.Add(c.now), words: map[crash]string{
 				{pod: "1", name: "backend-1", container: "app", restarts: 3, previous: true}: "boom",
 			}}
 			if got := m.pod(c.pod).Problem; got != c.want {

@@ -13,13 +13,13 @@ type reading struct {
 	reloads    bool     // one of them sees its content change while it runs
 }
 
-// reads looks for the Secret of the given name in everything of spec that can refer to one.
-func reads(spec *corev1.PodSpec, secret string) reading {
-	r := reading{any: slices.Contains(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})}
-	live, held := carriers(spec.Volumes, secret)
+// reads looks for the Secrets of the given names in everything of spec that can refer to one.
+func reads(spec *corev1.PodSpec, secrets ...string) reading {
+	r := reading{any: slices.ContainsFunc(spec.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return slices.Contains(secrets, ref.Name) })}
+	live, held := carriers(spec.Volumes, secrets)
 	r.any = r.any || len(live)+len(held) > 0
 	for _, c := range containersOf(spec) {
-		env := inEnv(c, secret)
+		env := inEnv(c, secrets)
 		for _, mount := range c.VolumeMounts {
 			inLive := slices.Contains(live, mount.Name)
 			r.reloads = r.reloads || inLive && mount.SubPath == "" && mount.SubPathExpr == ""
@@ -42,38 +42,38 @@ func containersOf(spec *corev1.PodSpec) []corev1.Container {
 	return all
 }
 
-// inEnv says whether c has the Secret in its environment.
-func inEnv(c corev1.Container, secret string) bool {
+// inEnv says whether c has one of the Secrets in its environment.
+func inEnv(c corev1.Container, secrets []string) bool {
 	for _, from := range c.EnvFrom {
-		if from.SecretRef != nil && from.SecretRef.Name == secret {
+		if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) {
 			return true
 		}
 	}
 	for _, e := range c.Env {
-		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && e.ValueFrom.SecretKeyRef.Name == secret {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && slices.Contains(secrets, e.ValueFrom.SecretKeyRef.Name) {
 			return true
 		}
 	}
 	return false
 }
 
-// carriers are the volumes that carry the Secret: those whose content the kubelet keeps up to date, and those that
+// carriers are the volumes that carry one of the Secrets: those whose content the kubelet keeps up to date, and those that
 // only use it when they are mounted.
-func carriers(volumes []corev1.Volume, secret string) (live, held []string) {
+func carriers(volumes []corev1.Volume, secrets []string) (live, held []string) {
 	for _, v := range volumes {
 		switch {
-		case v.Secret != nil && v.Secret.SecretName == secret, projects(v.Projected, secret):
+		case v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName), projects(v.Projected, secrets):
 			live = append(live, v.Name)
-		case slices.Contains(mountSecrets(v.VolumeSource), secret):
+		case slices.ContainsFunc(mountSecrets(v.VolumeSource), func(name string) bool { return slices.Contains(secrets, name) }):
 			held = append(held, v.Name)
 		}
 	}
 	return live, held
 }
 
-func projects(p *corev1.ProjectedVolumeSource, secret string) bool {
+func projects(p *corev1.ProjectedVolumeSource, secrets []string) bool {
 	return p != nil && slices.ContainsFunc(p.Sources, func(s corev1.VolumeProjection) bool {
-		return s.Secret != nil && s.Secret.Name == secret
+		return s.Secret != nil && slices.Contains(secrets, s.Secret.Name)
 	})
 }
 

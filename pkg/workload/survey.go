@@ -23,7 +23,7 @@ const pageSize = 500
 // Every list is read from a quorum, and the pods are read last: a workload that had settled when it was read had no old
 // pod left by then, so none can be missing from the list.
 func (c *Consumers) survey(ctx context.Context) ([]*group, moment, error) {
-	m := moment{secret: c.Secret, now: c.now()}
+	m := moment{secrets: c.names(), label: Label(c.Secret), now: c.now()}
 	controllers, err := c.controllers(ctx)
 	if err != nil {
 		return nil, m, err
@@ -81,11 +81,11 @@ func (c *Consumers) controllers(ctx context.Context) ([]controller, error) {
 	return all, err
 }
 
-// pods are the live pods of the namespace that read the Secret.
+// pods are the live pods of the namespace that read the Secret, or may.
 func (c *Consumers) pods(ctx context.Context) (found []*corev1.Pod, err error) {
 	err = pages(ctx, c, "pods", c.Client.CoreV1().Pods(c.Namespace).List, func(l *corev1.PodList) {
 		for i := range l.Items {
-			if p := &l.Items[i]; isLive(p) && reads(&p.Spec, c.Secret).any {
+			if p := &l.Items[i]; isLive(p) && (len(c.More) > 0 || c.reads(&p.Spec)) {
 				found = append(found, p.DeepCopy()) // lets the page go, of which it may be the only one
 			}
 		}
@@ -148,10 +148,12 @@ func (c *Consumers) group(ctx context.Context, controllers []controller, pods []
 				byUID[ref.UID] = g // its ReplicaSet: the next pod need not ask
 			}
 		}
-		g.pods = append(g.pods, p)
+		if c.reads(&p.Spec) || c.named(g.controller) {
+			g.pods = append(g.pods, p)
+		}
 	}
 	return slices.DeleteFunc(groups, func(g *group) bool {
-		return len(g.pods) == 0 && (g.template == nil || !reads(&g.template.Spec, c.Secret).any)
+		return len(g.pods) == 0 && (g.template == nil || !c.reads(&g.template.Spec)) && !c.named(g.controller)
 	}), nil
 }
 

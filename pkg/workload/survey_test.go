@@ -153,8 +153,8 @@ func TestKept(t *testing.T) {
 
 func TestNobodyReadsIt(t *testing.T) {
 	c := &Consumers{Client: fake.NewClientset(world()...), Namespace: "default", Secret: "unheard-of"}
-	notes, err := c.Preflight(t.Context())
-	if err != nil || len(notes) != 1 {
+	notes, asks, err := c.Preflight(t.Context())
+	if err != nil || len(notes) != 1 || len(asks) != 0 {
 		t.Errorf("the notes are %q (%v), want one that nobody reads it", notes, err)
 	}
 }
