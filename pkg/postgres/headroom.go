@@ -49,6 +49,10 @@ func (p *preflight) headroom(ctx context.Context, current rotation.Credential) e
 					r.Where, max(0, r.free()), r.Limit, r.Mine, current.ID, need),
 				"raise the limit, or have the application use fewer connections"))
 		}
+		if most := int(float64(r.Mine) * p.s.Growth); most > r.Mine && r.Limit-(r.Used-r.Mine) < 2*most+ours {
+			p.note("%s has %d connections: once autoscalers have made as many pods as they may, %s takes %d of them, and twice that while it rolls",
+				r.Where, r.Limit, current.ID, most)
+		}
 	}
 	return nil
 }

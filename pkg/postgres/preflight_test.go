@@ -96,7 +96,14 @@ func TestPreflightWantsRoomForTheOverlap(t *testing.T) {
 	t.Cleanup(func() { a.sql("postgres", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT -1", ident(a.database))) })
 	a.refusedFor(a.server, a.current, "has 4 connections left of 7: while 3 of "+a.owner+" are doubled, 5 are needed", "raise the limit")
 	a.sql("postgres", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT 8", ident(a.database)))
-	a.preflight(a.server, a.current)
+	if notes := a.preflight(a.server, a.current); strings.Contains(notes, "autoscalers") {
+		t.Errorf("autoscalers are noted, and there are none:\n%s", notes)
+	}
+	a.server.Growth = 2
+	want := "has 8 connections: once autoscalers have made as many pods as they may, " + a.owner + " takes 6 of them, and twice that while it rolls"
+	if notes := a.preflight(a.server, a.current); !strings.Contains(notes, want) {
+		t.Errorf("the notes do not say %q:\n%s", want, notes)
+	}
 }
 
 func TestPreflightNotesLeftoversAndWhatChanges(t *testing.T) {

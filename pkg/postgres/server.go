@@ -31,6 +31,8 @@ type Server struct {
 	// Reassign lets Erase give what the login has come to own to its owner, database by database. Without it that is
 	// refused, unless the login was joined to its owner by a rotation.
 	Reassign bool
+	// Growth is how many times as many connections the application may come to need as it has now. Less than one is one.
+	Growth float64
 	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
 	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
 	ValidFor time.Duration
