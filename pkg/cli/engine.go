@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -22,8 +21,8 @@ type engine struct {
 	open func(context.Context, opening) (*opened, error)
 	// store is the target's record alone.
 	store func(opening) rotation.Store
-	// rules are the permissions that a run needs.
-	rules func(config.Target, kube.Via) []rbacv1.PolicyRule
+	// rules are the permissions that a run needs, by namespace; "" is the target's own.
+	rules func(config.Target, kube.Via) map[string][]rbacv1.PolicyRule
 	// helpful are permissions that a run does without, and tells more with.
 	helpful []rbacv1.PolicyRule
 }
@@ -106,9 +105,6 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 }
 
 func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config.Target, f runFlags) (*opened, error) {
-	if len(t.Also) > 0 || len(t.Consumers) > 0 {
-		return nil, rotation.Refuse(fmt.Errorf("target %s: also and consumers are read, and not acted on by this version: rotating without them would lock somebody out", t.Name))
-	}
 	e := engineOf(t.Kind)
 	namespace := namespaceOf(clients, t)
 	who, err := clients.WhoAmI(ctx)

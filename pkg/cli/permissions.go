@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -11,9 +14,14 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// permitted refuses when any of what the rules say is missing, and names all of it.
-func permitted(ctx context.Context, c *kube.Clients, rules []rbacv1.PolicyRule, namespace string) error {
-	missing, err := c.Missing(ctx, needed(rules, namespace))
+// permitted refuses when any of what the rules say is missing, in any namespace, and names all of it. home is the
+// target's own namespace.
+func permitted(ctx context.Context, c *kube.Clients, rules map[string][]rbacv1.PolicyRule, home string) error {
+	var all []kube.Permission
+	for _, namespace := range slices.Sorted(maps.Keys(rules)) {
+		all = append(all, needed(rules[namespace], cmp.Or(namespace, home))...)
+	}
+	missing, err := c.Missing(ctx, all)
 	if err != nil {
 		return c.Explain(err)
 	}

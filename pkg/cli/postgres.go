@@ -53,12 +53,32 @@ dropped. What is under way is continued; else a rotation begins.`,
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 			// A pooler between the application and the server.
 			{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
+			// A login's name in what consumers read beside the Secret.
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}},
+			// how many pods there may come to be
+			{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, Verbs: []string{"list"}},
 		},
 	}
 }
 
-// postgresRules are the permissions that a rotation takes: those of its parts, and the way to the server.
-func postgresRules(t config.Target, via kube.Via) []rbacv1.PolicyRule {
+// postgresRules are the permissions that a rotation takes, by namespace: those of its parts, and the way to the server.
+func postgresRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
+	all := map[string][]rbacv1.PolicyRule{}
+	for _, s := range t.Also {
+		home := s.Namespace == "" || s.Namespace == t.Namespace
+		if home {
+			s.Namespace = ""
+		} else if all[s.Namespace] == nil {
+			all[s.Namespace] = workload.Rules()
+		}
+		all[s.Namespace] = append(all[s.Namespace], kubesecret.RulesAlso(s.Name)...)
+	}
+	all[""] = append(homeRules(t, via), all[""]...)
+	return all
+}
+
+// homeRules are those in the target's own namespace.
+func homeRules(t config.Target, via kube.Via) []rbacv1.PolicyRule {
 	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
 	if admin := t.Postgres.Admin.Secret; admin != nil {
 		rules = append(rules, rbacv1.PolicyRule{
@@ -88,6 +108,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	in = settled(in, pods)
 	admin, err := administrator(ctx, in)
 	if err != nil {
 		return nil, err
@@ -102,10 +123,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		return nil, err
 	}
 	watched, stop := context.WithCancel(ctx)
-	consumers := &workload.Consumers{
-		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, Keep: keep(pods),
-		Now: in.clients.Now, Redact: func(text string) string { return redacted(ctx, store, text) },
-	}
+	consumers := consumersOf(in, keep(pods), func(text string) string { return redacted(ctx, store, text) })
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		var known []string
@@ -119,16 +137,29 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	o.Rotation = rotation.Rotation{
 		Target:  in.target.Name,
 		Parts:   rotation.Parts{System: server, Store: store, Consumers: consumers},
-		Options: rotation.Options{Window: observationWindow, Skew: clockSkew, Now: in.clients.Now},
+		Options: rotation.Options{Window: observationWindow, Skew: clockSkew, Now: in.clients.Now, Who: consumers.PodAt},
 		Limit:   effectLimit,
 		Wake:    consumers.Changes(watched),
 	}
-	o.Preflight = []func(context.Context, rotation.Record) error{
+	o.Preflight = []func(context.Context, rotation.Record) ([]rotation.Item, error){
 		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in) }),
-		o.noted(func(ctx context.Context) ([]string, error) { return store.Preflight(ctx) }),
-		o.noted(func(ctx context.Context) ([]string, error) { return consumers.Preflight(ctx) }),
 		o.noted(func(context.Context) ([]string, error) { return unproven, nil }),
-		o.noted(func(ctx context.Context) ([]string, error) { return server.Preflight(ctx, data.Current) }),
+		o.noted(store.Preflight),
+		o.noted(func(ctx context.Context) ([]string, error) { return elsewhere(ctx, in, store, consumers, data.Current) }),
+		o.asked(consumers.Preflight),
+		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
+			return outlasting(ctx, consumers, o.Soak, in.clients.Now())
+		}),
+		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
+			return beside(ctx, consumers[0], in.target.Postgres)
+		}),
+		o.noted(func(ctx context.Context) (notes []string, err error) {
+			if server.Growth, notes, err = growth(ctx, consumers); err != nil {
+				return notes, err
+			}
+			more, err := server.Preflight(ctx, data.Current)
+			return append(notes, more...), err
+		}),
 	}
 	return o, nil
 }
@@ -150,44 +181,54 @@ func redacted(ctx context.Context, store rotation.Store, text string) string {
 	return text
 }
 
-// noted is a preflight whose notes are told to the operator.
-func (o *opened) noted(look func(context.Context) ([]string, error)) func(context.Context, rotation.Record) error {
-	return func(ctx context.Context, _ rotation.Record) error {
-		notes, err := look(ctx)
-		for _, note := range notes {
-			o.note(note)
+// consumersOf are those of the target's Secret, and of the others that hold the same login, in whatever namespace.
+func consumersOf(in opening, kept []string, redact func(string) string) workload.Across {
+	var all workload.Across
+	for _, s := range secretsOf(in) {
+		i := slices.IndexFunc(all, func(c *workload.Consumers) bool { return c.Namespace == s.Namespace })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &workload.Consumers{
+				Client: in.clients.Kube, Namespace: s.Namespace, Secret: in.target.Secret.Name, Now: in.clients.Now, Redact: redact,
+			})
 		}
-		return err
+		all[i].Names = append(all[i].Names, s.Name)
 	}
+	all[0].Keep, all[0].More = kept, in.target.Consumers
+	return all
 }
 
-// layout is how the target's credential stands in its Secret.
-func layout(t config.Target) secretdata.Layout {
-	s := t.Secret
+// secretsOf are the target's Secret and the others, each with its namespace.
+func secretsOf(in opening) []config.Secret {
+	all := in.target.Secrets()
+	for i := range all {
+		if all[i].Namespace == "" {
+			all[i].Namespace = in.namespace
+		}
+	}
+	return all
+}
+
+// layout is how a credential stands in a Secret.
+func layout(s config.Secret) secretdata.Layout {
 	return secretdata.Layout{
 		Username: s.Username, Password: s.Password, Login: s.Login, DSN: s.DSN, Copies: s.Copies, Ignore: s.Ignore,
 	}
 }
 
-// written refuses a Secret with a copy of the credential that could not be changed with it.
-func written(ctx context.Context, in opening) (notes []string, err error) {
-	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, in.target.Secret.Name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	l := layout(in.target)
-	if err := l.Check(s.Data); err != nil {
-		return nil, rotation.Refuse(fmt.Errorf("secret %s/%s: %w", in.namespace, s.Name, err))
-	}
-	return l.Remarks(s.Data), nil
-}
-
 // secretStore is the record of a target whose Secret holds a login.
 func secretStore(in opening) *kubesecret.Store {
-	l := layout(in.target)
-	return &kubesecret.Store{
-		Secrets: in.clients.Kube.CoreV1(), Namespace: in.namespace, Name: in.target.Secret.Name,
-		Parse: l.Parse, Render: l.Render, Now: in.clients.Now,
+	var places []kubesecret.Place
+	for _, s := range secretsOf(in) {
+		places = append(places, place(s))
+	}
+	return &kubesecret.Store{Secrets: in.clients.Kube.CoreV1(), Place: places[0], Also: places[1:], Now: in.clients.Now}
+}
+
+func place(s config.Secret) kubesecret.Place {
+	l := layout(s)
+	return kubesecret.Place{
+		Namespace: s.Namespace, Name: s.Name, Parse: l.Parse, Render: l.Render, Mend: l.Mend,
 		Keys: func(data map[string][]byte) []string {
 			keys, err := l.Keys(data)
 			if err != nil { // an edit that nothing can be read from: all of it may be ours
@@ -228,6 +269,20 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 		}
 	}
 	return pods, nil
+}
+
+// settled is in with the server's container named: the one that declares its port, else the first.
+func settled(in opening, pods []corev1.Pod) opening {
+	p := *in.target.Postgres
+	if p.Container != "" || len(pods) == 0 || len(pods[0].Spec.Containers) == 0 {
+		return in
+	}
+	all := pods[0].Spec.Containers
+	at := max(0, slices.IndexFunc(all, func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.Ports, func(port corev1.ContainerPort) bool { return int(port.ContainerPort) == p.Port })
+	}))
+	p.Container, in.target.Postgres = all[at].Name, &p
+	return in
 }
 
 // serverNamespace is where the server's pods are.

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -50,18 +53,23 @@ func anyTarget(found config.Config, args []string) (config.Target, error) {
 }
 
 func (g *global) printRole(t config.Target, via kube.Via) error {
-	role := rbacv1.Role{
-		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-		ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: t.Namespace},
-		Rules:      append(engineOf(t.Kind).rules(t, via), engineOf(t.Kind).helpful...),
+	rules := engineOf(t.Kind).rules(t, via)
+	for i, namespace := range slices.Sorted(maps.Keys(rules)) {
+		role := rbacv1.Role{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace, *g.kube.Namespace)},
+			Rules:      append(rules[namespace], engineOf(t.Kind).helpful...),
+		}
+		text, err := yaml.Marshal(role)
+		if err != nil {
+			return fmt.Errorf("printing the Role: %w", err)
+		}
+		if i > 0 {
+			text = append([]byte("---\n"), text...)
+		}
+		if _, err = g.Out.Write(text); err != nil {
+			return err
+		}
 	}
-	if *g.kube.Namespace != "" && t.Namespace == "" {
-		role.Namespace = *g.kube.Namespace
-	}
-	text, err := yaml.Marshal(role)
-	if err != nil {
-		return fmt.Errorf("printing the Role: %w", err)
-	}
-	_, err = g.Out.Write(text)
-	return err
+	return nil
 }

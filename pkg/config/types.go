@@ -27,6 +27,9 @@ type Target struct {
 	// Consumers are workloads to roll beside those that are found because their pods refer to the Secret,
 	// each as kind/name: deployment/backend. For those that read the Secret through the API.
 	Consumers []string `yaml:"consumers,omitempty"`
+	// Ignore are places that look as if they held the same login and have nothing to do with it: secret/NAME,
+	// configmap/NAME/KEY, or a variable of a workload, as deployment/NAME/VARIABLE.
+	Ignore []string `yaml:"ignore,omitempty"`
 	// Owner is who is asked when the rotation is overdue, a team for example. Default: SRE.
 	Owner string `yaml:"owner,omitempty"`
 	// Interval is how old the credential may become before a rotation is due. Default: 90d.

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+)
+
+// noted is a preflight whose notes are told to the operator.
+func (o *opened) noted(look func(context.Context) ([]string, error)) func(context.Context, rotation.Record) ([]rotation.Item, error) {
+	return o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
+		notes, err := look(ctx)
+		return notes, nil, err
+	})
+}
+
+// asked is a preflight with notes, and with items that the operator has to agree to: those are told too, for whoever
+// agrees by a flag.
+func (o *opened) asked(look func(context.Context) ([]string, []rotation.Item, error)) func(context.Context, rotation.Record) ([]rotation.Item, error) {
+	return func(ctx context.Context, _ rotation.Record) ([]rotation.Item, error) {
+		notes, asks, err := look(ctx)
+		for _, ask := range asks {
+			notes = append(notes, ask.Name+": "+ask.Note)
+		}
+		for _, note := range notes {
+			o.note(note)
+		}
+		return asks, err
+	}
+}
+
+// written refuses a Secret with a copy of the credential that could not be changed with it.
+func written(ctx context.Context, in opening) (notes []string, err error) {
+	for _, s := range secretsOf(in) {
+		found, err := in.clients.Kube.CoreV1().Secrets(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		l := layout(s)
+		if err := l.Check(found.Data); err != nil {
+			return nil, rotation.Refuse(fmt.Errorf("secret %s/%s: %w", s.Namespace, s.Name, err))
+		}
+		for _, remark := range l.Remarks(found.Data) {
+			notes = append(notes, fmt.Sprintf("secret %s/%s: %s", s.Namespace, s.Name, remark))
+		}
+	}
+	return notes, nil
+}
+
+// beside are the containers beside the server itself that are handed the Secret: the server's own workload is never
+// rolled, so they stay on the old login.
+func beside(ctx context.Context, consumers *workload.Consumers, p *config.Postgres) (notes []string, asks []rotation.Item, err error) {
+	kept, err := consumers.Kept(ctx)
+	for _, k := range kept {
+		for _, name := range k.Containers {
+			if name != p.Container {
+				asks = append(asks, rotation.Item{Name: k.Name, Note: fmt.Sprintf(
+					"its container %s reads the Secret beside the server, which is not rolled: it keeps the old login until you restart it", name)})
+			}
+		}
+	}
+	return nil, asks, err
+}
+
+// elsewhere refuses where the login stands in a place that the rotation would not change: in another Secret of the
+// namespace, as far as those may be listed, in a variable or a ConfigMap of a consumer. What the configuration says to
+// ignore is left out.
+func elsewhere(ctx context.Context, in opening, store *kubesecret.Store, consumers workload.Across, c rotation.Credential) (notes []string, err error) {
+	others, ok, err := store.Others(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		notes = append(notes, fmt.Sprintf("other Secrets with the same login were not looked for: that takes the permission to list secrets in namespace %s", in.namespace))
+	}
+	for _, s := range others {
+		name := "secret/" + s.Name
+		l, keys := secretdata.Locate(s.Data, c)
+		if len(keys) > 0 && !slices.Contains(in.target.Ignore, name) {
+			return notes, rotation.Refuse(rotation.WithHint(
+				fmt.Errorf("secret %s/%s holds the password of %s too (%s), and would keep the old one", s.Namespace, s.Name, c.ID, strings.Join(keys, ", ")),
+				fmt.Sprintf("add to the target: `also: [%s]`; if it has nothing to do with it: `ignore: [%s]`", flow(s.Name, l), name)))
+		}
+	}
+	for _, one := range consumers {
+		settings, more, err := one.Settings(ctx)
+		if err != nil {
+			return notes, err
+		}
+		notes = append(notes, more...)
+		for _, s := range settings {
+			if secretdata.Names(s.Value, c.ID) && !slices.Contains(in.target.Ignore, s.Name) {
+				return notes, rotation.Refuse(rotation.WithHint(
+					fmt.Errorf("%s of %s names the login %s, which changes: it would not change with it", s.Source, reader(s), c.ID),
+					fmt.Sprintf("have it read the login from the Secret (secretKeyRef); if it is something else, add to the target: `ignore: [%s]`", s.Name)))
+			}
+		}
+	}
+	return notes, nil
+}
+
+// flow is a Secret of the given layout as a line of the configuration.
+func flow(name string, l secretdata.Layout) string {
+	text := "{name: " + name
+	for _, field := range []struct{ name, key string }{{"username", l.Username}, {"password", l.Password}, {"dsn", l.DSN}} {
+		if field.key != "" {
+			text += fmt.Sprintf(", %s: %s", field.name, field.key)
+		}
+	}
+	return text + "}"
+}
+
+// reader is who is given a setting: "deployment/backend, container app".
+func reader(s workload.Setting) string {
+	if s.Container == "" {
+		return s.Workload
+	}
+	return s.Workload + ", container " + s.Container
+}
+
+// growth is how many times as many pods autoscalers may make of the consumers as there are.
+func growth(ctx context.Context, consumers workload.Across) (times float64, notes []string, err error) {
+	now, most := 0, 0
+	for _, c := range consumers {
+		n, m, ok, err := c.Growth(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		if !ok {
+			notes = append(notes, fmt.Sprintf("whether there are connections enough once autoscalers make more pods was not looked at: that takes the permission to list horizontalpodautoscalers in namespace %s", c.Namespace))
+		}
+		now, most = now+n, most+m
+	}
+	return float64(most) / float64(max(now, 1)), notes, nil
+}
+
+// outlasting asks about CronJobs whose next run comes only after the old login is gone: should it fail then, there is
+// nothing to go back to.
+func outlasting(ctx context.Context, consumers workload.Across, soak time.Duration, now time.Time) (notes []string, asks []rotation.Item, err error) {
+	runs, err := consumers.Runs(ctx)
+	for _, r := range runs {
+		switch left := r.Next.Sub(now); {
+		case r.Next.IsZero():
+			asks = append(asks, rotation.Item{Name: r.Name, Note: "nothing says when it runs next: whether it can use the new login is not seen before the old one is erased"})
+		case left > soak:
+			asks = append(asks, rotation.Item{Name: r.Name, Note: fmt.Sprintf(
+				"it runs next at %s UTC, and the old login is erased after a soak of %v: --soak=%v outlasts that run",
+				r.Next.UTC().Format(time.DateTime), soak, left.Truncate(time.Minute)+10*time.Minute)})
+		}
+	}
+	return nil, asks, err
+}
