@@ -192,6 +192,7 @@ func (a *acceptor) retire() Step {
 		Apply:    a.erase,
 		Plan:     a.plan(EffectErase),
 		Resurvey: true,
+		Final:    true,
 	}
 }
 

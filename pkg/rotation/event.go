@@ -22,6 +22,7 @@ type Event struct {
 // Phases that only events have, beside those of a State.
 const (
 	Applying   Phase = "applying"   // an effect has begun
+	Paused     Phase = "paused"     // somebody has had the run wait before an effect
 	Retrying   Phase = "retrying"   // something could not be reached; it is tried again
 	Superseded Phase = "superseded" // somebody else has decided otherwise
 )

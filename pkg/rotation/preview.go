@@ -64,6 +64,7 @@ type Planned struct {
 	State Phase    `json:"state"`
 	Note  string   `json:"note,omitempty"`
 	Lines []string `json:"lines,omitempty"`
+	Final bool     `json:"final,omitempty"` // there is no way back after it
 }
 
 // Plan is what a run that wants w would do, step by step. It writes nothing anywhere. A preflight's refusal is
@@ -88,7 +89,7 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 
 // plan looks at one step as it will be when its turn has come: what would be recorded before it, is.
 func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
-	p := Planned{Step: step.Name, Goal: step.Goal}
+	p := Planned{Step: step.Name, Goal: step.Goal, Final: step.Final}
 	for range 3 { // stage saves two values, one at a time
 		rec, err := r.Store.Load(ctx)
 		if err != nil {

@@ -97,6 +97,7 @@ func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) S
 		for _, p := range w.Pods {
 			pods++
 			item := o.podItem(p, editions, a.fits)
+			item.Of = w.Name
 			if item.Phase != ToDo && item.Phase != Doubtful {
 				moved++
 			}

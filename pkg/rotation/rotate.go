@@ -14,12 +14,13 @@ type Rotation struct {
 	Parts
 	Options
 
-	Emit    func(Event)                           // nil: nobody listens
-	Consent func(context.Context, Question) error // nil: nothing is agreed to
-	Timeout time.Duration                         // see Runner
-	Limit   time.Duration                         // see Runner
-	Wake    <-chan struct{}                       // see Runner
-	Until   string                                // the last step to be made; "" is all of them
+	Emit    func(Event)                                  // nil: nobody listens
+	Consent func(context.Context, Question) error        // nil: nothing is agreed to
+	Hold    func(context.Context) (held bool, err error) // see Runner
+	Timeout time.Duration                                // see Runner
+	Limit   time.Duration                                // see Runner
+	Wake    <-chan struct{}                              // see Runner
+	Until   string                                       // the last step to be made; "" is all of them
 }
 
 // Result is how a run ended.
@@ -84,6 +85,15 @@ func (r Rotation) once(ctx context.Context, w Want) (Result, error) {
 	return Result{Intent: intent, Outcome: outcome, Waiting: waiting}, err
 }
 
+// Steps is the list that a run which wants w walks, and the intent it is for. It changes nothing.
+func (r Rotation) Steps(ctx context.Context, w Want) (Intent, []Step, error) {
+	intent, err := r.Decide(ctx, w)
+	if err != nil {
+		return Intent{}, nil, err
+	}
+	return intent, r.runner(intent, w).Steps, nil
+}
+
 // Survey looks at every step of the present intent, or of w's where there is none, and changes nothing.
 func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
 	rec, err := r.Store.Load(ctx)
@@ -101,7 +111,7 @@ func (r Rotation) runner(i Intent, w Want) *Runner {
 	o.Want = r.at(w)
 	return &Runner{
 		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), r.Until),
-		Emit: r.Emit, Consent: r.Consent, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
+		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
 	}
 }
 

@@ -30,12 +30,13 @@ type Runner struct {
 	Intent Intent
 	Steps  []Step
 
-	Emit    func(Event)                           // nil: nobody listens
-	Consent func(context.Context, Question) error // nil: nothing is agreed to
-	Timeout time.Duration                         // how long a step may wait for something that has no set time; 0: nothing is waited for
-	Limit   time.Duration                         // how long one look or one effect may take, by the wall clock; 0: no limit of its own
-	Wake    <-chan struct{}                       // says that a consumer has changed; nil: they are looked at more often instead
-	Now     func() time.Time                      // nil: the local clock
+	Emit    func(Event)                                  // nil: nobody listens
+	Consent func(context.Context, Question) error        // nil: nothing is agreed to
+	Hold    func(context.Context) (held bool, err error) // asked before each effect, which it may keep waiting; nil: nothing does
+	Timeout time.Duration                                // how long a step may wait for something that has no set time; 0: nothing is waited for
+	Limit   time.Duration                                // how long one look or one effect may take, by the wall clock; 0: no limit of its own
+	Wake    <-chan struct{}                              // says that a consumer has changed; nil: they are looked at more often instead
+	Now     func() time.Time                             // nil: the local clock
 
 	agreed map[string]bool
 	said   map[string]Event
@@ -66,6 +67,10 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 			if _, before := entered[i]; !before {
 				entered[i] = r.now()
 			}
+			continue
+		}
+		if err == nil && state.Phase == Paused {
+			entered[i] = r.now()
 			continue
 		}
 		if err == nil && state.Phase == Applying {
@@ -123,6 +128,11 @@ func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err err
 	case Stale:
 		if err := r.ask(ctx, step, ConsentStale, s.detail()); err != nil {
 			return i, s, err
+		}
+	}
+	if r.Hold != nil {
+		if held, err := r.Hold(ctx); held || err != nil {
+			return i, State{Phase: Paused}, err // what was seen before is old by now
 		}
 	}
 	if step.Resurvey {

@@ -287,3 +287,28 @@ func TestRunIsLimited(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A run that was held before an effect looks again: what it saw before is old. The time that it was held is not the step's.
+func TestRunLooksAgainAfterAPause(t *testing.T) {
+	s := newScript(t)
+	s.Timeout = time.Nanosecond
+	a := false
+	s.step("a", &a)
+	holds := 0
+	s.Hold = func(context.Context) (bool, error) {
+		holds++
+		return holds == 1, nil
+	}
+	if outcome, _, err := s.Run(context.Background()); outcome != Finished || err != nil {
+		t.Fatalf("%s, %v", outcome, err)
+	}
+	if holds != 2 {
+		t.Errorf("held %d times, want 2", holds)
+	}
+	s.wantLog(t, "a to do", "a applying", "a done")
+	s.Hold = func(context.Context) (bool, error) { return false, context.Canceled }
+	a = false
+	if _, _, err := s.Run(context.Background()); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that was ended while it was held: %v", err)
+	}
+}

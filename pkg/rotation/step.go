@@ -32,6 +32,7 @@ type State struct {
 // Item is one line of a step's evidence.
 type Item struct {
 	Name  string `json:"name"`
+	Of    string `json:"of,omitempty"` // what it is a part of: the workload of a pod
 	Phase Phase  `json:"state,omitempty"`
 	Note  string `json:"note,omitempty"`
 }
@@ -56,6 +57,8 @@ type Step struct {
 	Recorded bool
 	// Resurvey has all steps before this one looked at again before Apply: it takes something away.
 	Resurvey bool
+	// Final is true of a step after which there is no way back.
+	Final bool
 	// Ask wants the operator's consent before Apply; the text says what will happen and whether it can be undone.
 	Ask string
 }

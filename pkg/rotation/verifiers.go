@@ -116,5 +116,6 @@ func (k *verifiers) retire() Step {
 			return nil
 		},
 		Resurvey: true,
+		Final:    true,
 	}
 }
