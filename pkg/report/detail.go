@@ -44,7 +44,7 @@ func (l Listing) facts(facts [][]string) string {
 	const indent = len("Rotation:") + 3
 	var out strings.Builder
 	for _, f := range facts {
-		out.WriteString(pad(f[0], indent) + strings.TrimLeft(block(clean(f[1]), indent, l.Width), " "))
+		out.WriteString(Pad(f[0], indent) + strings.TrimLeft(block(Clean(f[1]), indent, l.Width), " "))
 	}
 	return out.String()
 }
@@ -84,7 +84,7 @@ func (l Listing) checklist(steps []StepStatus) string {
 	var out strings.Builder
 	out.WriteString("Steps:\n")
 	for _, s := range steps {
-		r := row{step: s.Name, state: s.State, note: noteOf(rotation.Event{Note: s.Note, Until: s.Until}), whole: true}
+		r := row{step: s.Name, state: s.State, note: Evidence(rotation.Event{Note: s.Note, Until: s.Until}), whole: true}
 		for _, i := range s.Items {
 			if s.State != rotation.Done {
 				r.items = append(r.items, rotation.Item{Name: i.Name, Note: inFull(i)})

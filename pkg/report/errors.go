@@ -15,9 +15,9 @@ func Error(w io.Writer, err error, style Style) {
 		return
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(w, style.paint(red, "error:"), clean(line))
+		fmt.Fprintln(w, style.Paint(red, "error:"), Clean(line))
 	}
 	if hint := rotation.Hint(err); hint != "" {
-		fmt.Fprintln(w, style.paint(yellow, "hint:"), clean(hint))
+		fmt.Fprintln(w, style.Paint(yellow, "hint:"), Clean(hint))
 	}
 }

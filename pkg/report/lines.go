@@ -12,7 +12,7 @@ type Lines struct {
 	w     io.Writer
 	style Style
 
-	leg  *leg
+	leg  *rotation.Leg
 	last map[string]string // what was last written of each step
 }
 
@@ -22,22 +22,22 @@ func NewLines(w io.Writer, style Style) *Lines { return &Lines{w: w, style: styl
 // Emit writes one event. It can be a [rotation.Runner]'s Emit. What is to do is done at once and said then, so neither
 // that nor the beginning of an effect has a line; a wait has one whenever its evidence changes.
 func (l *Lines) Emit(e rotation.Event) {
-	if !l.leg.belongs(e) {
+	if !l.leg.Belongs(e) {
 		l.last = map[string]string{}
 		fmt.Fprintln(l.w, title(e))
 	}
-	l.leg = l.leg.follow(e)
+	l.leg = l.leg.Follow(e)
 	if e.State == rotation.ToDo || e.State == rotation.Applying {
 		return
 	}
-	r := row{step: e.Step, state: e.State, note: noteOf(e), items: troubled(e)}
+	r := row{step: e.Step, state: e.State, note: Evidence(e), items: troubled(e)}
 	key := fmt.Sprint(r)
 	if l.last[e.Step] == key {
 		return
 	}
 	l.last[e.Step] = key
-	if e.State == rotation.Done && l.leg.worked[e.Step] {
-		r.took = took(l.leg.spent[e.Step])
+	if e.State == rotation.Done && l.leg.Worked(e.Step) {
+		r.took = Took(l.leg.Spent(e.Step))
 	}
 	_, _ = io.WriteString(l.w, r.render(l.style))
 }
@@ -45,7 +45,7 @@ func (l *Lines) Emit(e rotation.Event) {
 // title is the first line: which rotation this is.
 func title(e rotation.Event) string {
 	if e.Back {
-		return fmt.Sprintf("taking %s back: %v to %v", clean(e.Target), e.From, e.To)
+		return fmt.Sprintf("taking %s back: %v to %v", Clean(e.Target), e.From, e.To)
 	}
-	return fmt.Sprintf("rotating %s: %v to %v", clean(e.Target), e.From, e.To)
+	return fmt.Sprintf("rotating %s: %v to %v", Clean(e.Target), e.From, e.To)
 }

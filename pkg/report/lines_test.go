@@ -82,7 +82,7 @@ func TestTook(t *testing.T) {
 	for want, d := range map[string]time.Duration{
 		"0.0s": 0, "0.4s": 410 * ms, "9.9s": 9900 * ms, "10s": 10 * time.Second, "2m": 2 * time.Minute, "10m": 10*time.Minute + time.Second, "3h5m": 3*time.Hour + 5*time.Minute,
 	} {
-		if got := took(d); got != want {
+		if got := Took(d); got != want {
 			t.Errorf("%v is %s, not %s", d, got, want)
 		}
 	}

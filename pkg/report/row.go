@@ -30,10 +30,10 @@ type row struct {
 
 // render lays a row out in columns, or, where there is little room, with the evidence below.
 func (r row) render(s Style) string {
-	head := "  " + pad(r.step, stepColumn) + s.paint(phaseColor(r.state), pad(string(r.state), stateColumn))
+	head := "  " + Pad(r.step, stepColumn) + s.Paint(PhaseColor(r.state), Pad(string(r.state), stateColumn))
 	indent := 2 + stepColumn + stateColumn
 	if !r.whole {
-		head += pad(r.took, timeColumn)
+		head += Pad(r.took, timeColumn)
 		indent += timeColumn
 	}
 	var out strings.Builder
@@ -49,7 +49,7 @@ func (r row) render(s Style) string {
 			out.WriteString(block(fmt.Sprintf("and %d more", len(r.items)-mostItems), indent, s.Width))
 			break
 		}
-		out.WriteString(block(clean(item.Name)+": "+clean(item.Note), indent, s.Width))
+		out.WriteString(block(Clean(item.Name)+": "+Clean(item.Note), indent, s.Width))
 	}
 	return out.String()
 }
@@ -60,13 +60,13 @@ func block(text string, indent, width int) string {
 		return ""
 	}
 	margin := strings.Repeat(" ", indent)
-	return margin + strings.Join(wrap(text, width-indent), "\n"+margin) + "\n"
+	return margin + strings.Join(Wrap(text, width-indent), "\n"+margin) + "\n"
 }
 
-// noteOf is the evidence in one line, with the end of a wait.
-func noteOf(e rotation.Event) string {
+// Evidence is the evidence in one line, with the end of a wait.
+func Evidence(e rotation.Event) string {
 	var parts []string
-	for _, part := range []string{clean(e.Note), clean(e.Error), ending(e.Until)} {
+	for _, part := range []string{Clean(e.Note), Clean(e.Error), ending(e.Until)} {
 		if part != "" {
 			parts = append(parts, part)
 		}

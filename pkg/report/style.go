@@ -30,16 +30,16 @@ const (
 	reset  = "\x1b[0m"
 )
 
-// paint gives text in a colour, if colours are wanted.
-func (s Style) paint(color, text string) string {
+// Paint gives text in a colour, if colours are wanted.
+func (s Style) Paint(color, text string) string {
 	if !s.Color || color == "" || strings.TrimSpace(text) == "" {
 		return text
 	}
 	return color + text + reset
 }
 
-// phaseColor is the colour of a phase's name.
-func phaseColor(p rotation.Phase) string {
+// PhaseColor is the colour of a phase's name.
+func PhaseColor(p rotation.Phase) string {
 	switch p {
 	case rotation.Done:
 		return green
@@ -51,8 +51,8 @@ func phaseColor(p rotation.Phase) string {
 	return ""
 }
 
-// clean makes text one line that cannot do anything to a terminal: what a server or a pod says ends up here.
-func clean(text string) string {
+// Clean makes text one line that cannot do anything to a terminal: what a server or a pod says ends up here.
+func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t':
@@ -64,13 +64,13 @@ func clean(text string) string {
 	}, strings.TrimSpace(text))
 }
 
-// pad makes text at least n columns wide.
-func pad(text string, n int) string {
+// Pad makes text at least n columns wide.
+func Pad(text string, n int) string {
 	return text + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(text)))
 }
 
-// wrap breaks text at spaces into lines of at most n columns; a word that is longer is not broken. n below 1 is no limit.
-func wrap(text string, n int) []string {
+// Wrap breaks text at spaces into lines of at most n columns; a word that is longer is not broken. n below 1 is no limit.
+func Wrap(text string, n int) []string {
 	words := strings.Fields(text)
 	if n < 1 || len(words) == 0 {
 		return []string{text}

@@ -10,19 +10,19 @@ import (
 )
 
 // Summary keeps what a run's events say, for the lines at its end. The zero value is ready.
-type Summary struct{ legs []*leg }
+type Summary struct{ legs []*rotation.Leg }
 
 // Emit takes note of an event. It can be a [rotation.Runner]'s Emit, together with a renderer's.
 func (s *Summary) Emit(e rotation.Event) {
-	var last *leg
+	var last *rotation.Leg
 	if n := len(s.legs); n > 0 {
 		last = s.legs[n-1]
 	}
-	if !last.belongs(e) {
-		s.legs = append(s.legs, last.follow(e))
+	if !last.Belongs(e) {
+		s.legs = append(s.legs, last.Follow(e))
 		return
 	}
-	last.follow(e)
+	last.Follow(e)
 }
 
 // End is how a run ended, and what can be done now.
@@ -43,11 +43,11 @@ func (s *Summary) Write(w io.Writer, end End, style Style) error {
 	text := "\n"
 	for i, g := range s.legs {
 		if i < len(s.legs)-1 {
-			text += block(g.name()+": given up after "+took(g.all()), 0, style.Width)
+			text += block(name(g)+": given up after "+Took(g.All()), 0, style.Width)
 		} else {
-			text += block(g.name()+": "+g.verdict(end), 0, style.Width)
+			text += block(name(g)+": "+verdict(g, end), 0, style.Width)
 		}
-		text += block(g.times(), 2, style.Width)
+		text += block(times(g), 2, style.Width)
 	}
 	if end.Outcome != rotation.Finished {
 		text += advice("to go on:", end.Continue) + advice("to undo it:", end.Undo)
@@ -56,34 +56,34 @@ func (s *Summary) Write(w io.Writer, end End, style Style) error {
 	return err
 }
 
-func (g *leg) name() string {
-	if g.first.Back {
-		return fmt.Sprintf("%s back from %v to %v", clean(g.first.Target), g.first.From, g.first.To)
+func name(g *rotation.Leg) string {
+	if g.First.Back {
+		return fmt.Sprintf("%s back from %v to %v", Clean(g.First.Target), g.First.From, g.First.To)
 	}
-	return fmt.Sprintf("%s from %v to %v", clean(g.first.Target), g.first.From, g.first.To)
+	return fmt.Sprintf("%s from %v to %v", Clean(g.First.Target), g.First.From, g.First.To)
 }
 
 // verdict is how the leg ended, in words.
-func (g *leg) verdict(end End) string {
+func verdict(g *rotation.Leg, end End) string {
 	switch end.Outcome {
 	case rotation.Finished:
-		return "done in " + took(g.all())
+		return "done in " + Took(g.All())
 	case rotation.UnderWay:
 		waiting := rotation.Event{Note: end.Waiting.Note, Until: end.Waiting.Until}
-		if note := noteOf(waiting); note != "" {
-			return fmt.Sprintf("under way; %s waits: %s", g.last.Step, note)
+		if note := Evidence(waiting); note != "" {
+			return fmt.Sprintf("under way; %s waits: %s", g.Last.Step, note)
 		}
-		return fmt.Sprintf("under way; %s waits", g.last.Step)
+		return fmt.Sprintf("under way; %s waits", g.Last.Step)
 	}
-	return fmt.Sprintf("stopped at %s after %s", g.last.Step, took(g.all()))
+	return fmt.Sprintf("stopped at %s after %s", g.Last.Step, Took(g.All()))
 }
 
 // times are the steps that something was done about, each with its time.
-func (g *leg) times() string {
+func times(g *rotation.Leg) string {
 	var parts []string
-	for _, step := range g.steps {
-		if g.worked[step] && g.spent[step] >= 50*time.Millisecond { // less would read as 0.0s
-			parts = append(parts, step+" "+took(g.spent[step]))
+	for _, step := range g.Steps {
+		if g.Worked(step) && g.Spent(step) >= 50*time.Millisecond { // less would read as 0.0s
+			parts = append(parts, step+" "+Took(g.Spent(step)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -94,5 +94,5 @@ func advice(when, command string) string {
 	if command == "" {
 		return ""
 	}
-	return pad(when, len("to undo it: ")) + command + "\n"
+	return Pad(when, len("to undo it: ")) + command + "\n"
 }

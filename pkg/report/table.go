@@ -34,7 +34,7 @@ func (l Listing) row(s Status) []string {
 		cells = append(cells, s.Secret, orNone(s.ID), towards(s), orNone(s.By))
 	}
 	for i := range cells {
-		cells[i] = clean(cells[i])
+		cells[i] = Clean(cells[i])
 	}
 	return cells
 }
@@ -83,7 +83,7 @@ func columns(rows [][]string) string {
 	for _, r := range rows {
 		line := ""
 		for i, cell := range r {
-			line += pad(cell, widths[i]+3)
+			line += Pad(cell, widths[i]+3)
 		}
 		out.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
