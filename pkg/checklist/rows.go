@@ -1,0 +1,77 @@
+package checklist
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// row is one step as the screen shows it.
+type row struct {
+	step  string
+	goal  string
+	lines []string // what it would do
+	final bool     // there is no way back after it
+	state rotation.Phase
+	event rotation.Event // the last one, if seen
+	seen  bool
+	took  time.Duration
+	now   bool // the run is at this step
+}
+
+// rows are the steps of the plan with what was seen of them; without a plan, those that were seen.
+func (m model) rows() []row {
+	var rows []row
+	for _, p := range m.plan {
+		rows = append(rows, row{step: p.Step, goal: p.Goal, lines: p.Lines, final: p.Final, state: rotation.ToDo})
+	}
+	if m.leg == nil {
+		return rows
+	}
+	for _, step := range m.leg.Steps {
+		if !slices.ContainsFunc(rows, func(r row) bool { return r.step == step }) {
+			rows = append(rows, row{step: step})
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.event, r.seen = m.last[r.step]; !r.seen {
+			continue
+		}
+		r.state, r.took = r.event.State, m.leg.Spent(r.step)
+		r.now = r.step == m.leg.Last.Step && r.state != rotation.Done
+		if r.now {
+			r.took += max(0, m.now.Sub(r.event.Time))
+		}
+	}
+	return rows
+}
+
+// section is the part of the runbook's checklist that a step belongs to.
+func section(step string) string {
+	switch step {
+	case rotation.StepBegin, rotation.StepStage:
+		return "Before"
+	case rotation.StepDrain, rotation.StepRevoke, rotation.StepForget, rotation.StepSoak, rotation.StepRetire:
+		return "After"
+	}
+	return "During"
+}
+
+// mark is a step's state in a form that needs no colour, as a checklist has it.
+func mark(p rotation.Phase) string {
+	switch p {
+	case rotation.Done:
+		return "[x]"
+	case rotation.Applying:
+		return "[>]"
+	case rotation.Waiting, rotation.Retrying, rotation.Paused:
+		return "[~]"
+	case rotation.Doubtful, rotation.Stale:
+		return "[?]"
+	case rotation.Failed, rotation.Superseded:
+		return "[!]"
+	}
+	return "[ ]"
+}

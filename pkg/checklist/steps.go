@@ -1,0 +1,156 @@
+package checklist
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+const (
+	nameColumn = len("distribute") + 2
+	timeColumn = len("10m12s") + 1
+	indent     = "        "
+	mostItems  = 8
+)
+
+// steps is the checklist in its sections, and the line of the cursor.
+func (m model) steps() (lines []string, focus int) {
+	part := ""
+	for i, r := range m.rows() {
+		if s := section(r.step); s != part {
+			part = s
+			lines = append(lines, m.paint(bold, part))
+		}
+		if r.final {
+			lines = append(lines, m.noReturn())
+		}
+		if i == m.cursor {
+			focus = len(lines)
+		}
+		lines = append(lines, m.step(r, i == m.cursor))
+		switch {
+		case m.open[r.step]:
+			lines = append(lines, m.inFull(r)...)
+		case r.now:
+			lines = append(lines, m.evidence(r)...)
+		}
+	}
+	if len(lines) == 0 {
+		lines = []string{"looking at how things stand"}
+	}
+	return lines, focus
+}
+
+// noReturn is the line before the step that cannot be undone.
+func (m model) noReturn() string {
+	text := " from here on there is no way back "
+	side := max(2, (m.width-len(text)-4)/2)
+	return "  " + strings.Repeat("-", side) + text + strings.Repeat("-", max(0, side-2))
+}
+
+// step is the line of one step.
+func (m model) step(r row, cursor bool) string {
+	point := " "
+	if cursor {
+		point = ">"
+	}
+	note := report.Evidence(rotation.Event{Note: r.event.Note, Error: r.event.Error})
+	if !r.seen {
+		note = m.paint(faint, report.Clean(r.goal))
+	}
+	if left := m.left(r); left != "" {
+		note += ", " + left
+	}
+	head := fmt.Sprintf("%s %s %s", point, m.paint(report.PhaseColor(r.state), mark(r.state)), report.Pad(r.step, nameColumn))
+	took := ""
+	if r.seen && r.took >= 50*time.Millisecond {
+		took = report.Took(r.took)
+	}
+	if m.width < narrow {
+		return head + note
+	}
+	return m.between(fit(head+note, m.width-timeColumn), took)
+}
+
+// left is how long a wait that ends by itself goes on.
+func (m model) left(r row) string {
+	if r.event.Until.IsZero() || !r.now {
+		return ""
+	}
+	d := r.event.Until.Sub(m.now).Round(time.Second)
+	if d <= 0 {
+		return ""
+	}
+	return d.String() + " left"
+}
+
+// evidence is what is seen of the step at work: its workloads and pods, its sessions.
+func (m model) evidence(r row) (lines []string) {
+	of := ""
+	shown := 0
+	for i, item := range r.event.Items {
+		if item.Of != "" && item.Of != of {
+			of = item.Of
+			lines = append(lines, indent+m.progress(of, r.event.Items))
+		}
+		if shown == mostItems {
+			return append(lines, fmt.Sprintf("%s  and %d more", indent, len(r.event.Items)-i))
+		}
+		shown++
+		lines = append(lines, indent+"  "+m.item(item))
+	}
+	return lines
+}
+
+func (m model) item(i rotation.Item) string {
+	return m.paint(report.PhaseColor(i.Phase), mark(i.Phase)) + " " + report.Clean(i.Name) + ": " + report.Clean(i.Note)
+}
+
+// progress is a workload with how many of its pods are where they should be.
+func (m model) progress(of string, items []rotation.Item) string {
+	there, all := 0, 0
+	for _, i := range items {
+		if i.Of != of {
+			continue
+		}
+		all++
+		if i.Phase == rotation.Done {
+			there++
+		}
+	}
+	const width = 20
+	full := width * there / max(1, all)
+	bar := strings.Repeat("#", full) + strings.Repeat(".", width-full)
+	return fmt.Sprintf("%s  %s  %d of %d pods there", report.Clean(of), bar, there, all)
+}
+
+// inFull is all about one step: what it is for, what it would do, what was seen.
+func (m model) inFull(r row) (lines []string) {
+	add := func(text string) {
+		for _, line := range report.Wrap(report.Clean(text), m.width-len(indent)) {
+			lines = append(lines, indent+line)
+		}
+	}
+	if r.goal != "" {
+		add("done when: " + r.goal)
+	}
+	if len(r.lines) > 0 {
+		add("it does:")
+		for _, line := range r.lines {
+			add("  " + line)
+		}
+	}
+	if note := report.Evidence(r.event); note != "" {
+		add("seen: " + note)
+	}
+	for _, i := range r.event.Items {
+		add(mark(i.Phase) + " " + i.Name + ": " + i.Note)
+	}
+	if r.event.Hint != "" {
+		add(r.event.Hint)
+	}
+	return append(lines, "")
+}
