@@ -23,7 +23,7 @@ func TestOnlyAYesAgrees(t *testing.T) {
 		"y\n": true, "YES\n": true, "y": true, "\n": false, "n\n": false, "yeah\n": false, "": false,
 	} {
 		var screen bytes.Buffer
-		g := newGlobal(Streams{In: strings.NewReader(answer), Err: &screen, Terminal: true})
+		g := newGlobal(Streams{In: strings.NewReader(answer), Err: &screen, Terminal: true}.filled())
 		asked := rotation.Question{Step: "begin", Kind: rotation.ConsentProceed, Text: "rotate v1 to v2"}
 		err := g.consent(somewhere(), request{})(context.Background(), asked)
 		if agrees != (err == nil) || !agrees && !errors.Is(err, rotation.ErrConsent) {
@@ -33,6 +33,22 @@ func TestOnlyAYesAgrees(t *testing.T) {
 			if !strings.Contains(screen.String(), want) {
 				t.Errorf("the question does not show %q: %s", want, screen.String())
 			}
+		}
+	}
+}
+
+// Where lines are read out aloud, the choices are numbered.
+func TestNumberedChoices(t *testing.T) {
+	for answer, agrees := range map[string]bool{"1\n": true, "2\n": false, "y\n": false, "": false} {
+		var screen bytes.Buffer
+		accessible := func(name string) (string, bool) { return "1", name == "ACCESSIBLE" }
+		g := newGlobal(Streams{In: strings.NewReader(answer), Err: &screen, Terminal: true, Env: accessible}.filled())
+		err := g.consent(somewhere(), request{})(context.Background(), rotation.Question{Kind: rotation.ConsentProceed, Text: "rotate"})
+		if agrees != (err == nil) {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if !strings.Contains(screen.String(), "1: go on") || g.screenWanted() {
+			t.Errorf("no numbered choices, or a screen: %s", screen.String())
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -34,7 +35,7 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil || errors.Is(err, rotation.ErrNothingUnderWay):
 		return exitDone
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || errors.Is(err, checklist.ErrInterrupted):
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage

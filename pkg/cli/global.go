@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,18 +22,49 @@ import (
 // global is what all commands share: kubectl's own flags, the targets file, the streams.
 type global struct {
 	Streams
+	screen io.Writer // the terminal behind Err, for what has it to itself
 	kube   *genericclioptions.ConfigFlags
 	config string
 	logs   logLevel
 }
 
 func newGlobal(s Streams) *global {
-	return &global{Streams: s, kube: genericclioptions.NewConfigFlags(true)}
+	g := &global{Streams: s, screen: s.Err, kube: genericclioptions.NewConfigFlags(true)}
+	g.Err = &diverted{to: s.Err}
+	return g
+}
+
+// divert has all that is said beside the data go to w, until the function that it gives is called.
+func (g *global) divert(w io.Writer) (back func()) {
+	d := g.Err.(*diverted) //nolint:errcheck // made so
+	d.set(w)
+	return func() { d.set(g.screen) }
+}
+
+// diverted is a writer that can be led elsewhere: while a screen is open, what would tear it goes to its log.
+type diverted struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (d *diverted) set(to io.Writer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.to = to
+}
+
+// Write writes to where it is led now.
+func (d *diverted) Write(text []byte) (int, error) {
+	d.mu.Lock()
+	to := d.to
+	d.mu.Unlock()
+	return to.Write(text)
 }
 
 func (g *global) addFlags(f *pflag.FlagSet) {
 	g.kube.AddFlags(f)
 	f.StringVar(&g.config, "config", "", "the targets file; else "+config.FileName+" here or above, else ConfigMap "+config.ConfigMapName)
+	g.logs.to = g.Err
 	f.VarP(&g.logs, "v", "v", "how much of the API requests to log, as kubectl's; what would show the bodies of requests is capped")
 }
 
@@ -38,10 +72,13 @@ func (g *global) addFlags(f *pflag.FlagSet) {
 const maxLogs = 7
 
 // logLevel is klog's verbosity, capped at maxLogs.
-type logLevel int
+type logLevel struct {
+	level int
+	to    io.Writer // where the log goes
+}
 
 // String gives the level.
-func (l *logLevel) String() string { return strconv.Itoa(int(*l)) }
+func (l *logLevel) String() string { return strconv.Itoa(l.level) }
 
 // Type names it for the help.
 func (l *logLevel) Type() string { return "Level" }
@@ -52,10 +89,11 @@ func (l *logLevel) Set(text string) error {
 	if err != nil {
 		return fmt.Errorf("want a number: %q", text)
 	}
-	*l = logLevel(min(n, maxLogs))
+	l.level = min(n, maxLogs)
 	var f flag.FlagSet
 	klog.InitFlags(&f)
-	return f.Set("v", l.String())
+	klog.SetOutput(l.to)
+	return errors.Join(f.Set("v", l.String()), f.Set("logtostderr", "false"), f.Set("stderrthreshold", "FATAL"), f.Set("one_output", "true"))
 }
 
 // connect makes clients for the context that the flags choose; nothing is sent yet.

@@ -42,7 +42,7 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
 	fs.StringVar(&f.stragglers, "stragglers", "wait", "sessions of clients that are no known pods: wait for them, or terminate them when the old version is revoked")
-	fs.StringVarP(&f.output, "output", "o", "text", "text, or json: one event a line")
+	fs.StringVarP(&f.output, "output", "o", "", "text, or json: one event a line (default: a screen where there is a terminal, else text)")
 	fs.StringVar(&f.via, "via", string(kube.ViaAuto), "the way to the server: auto, port-forward, exec, direct")
 	fs.StringVar(&f.until, "until", "", "stop after this step")
 }
@@ -65,9 +65,11 @@ func (f *runFlags) check(s Streams) error {
 		return usageError{fmt.Errorf("--%s %q: want one of %s", flag, value, strings.Join(of, ", "))}
 	}
 	errs := []error{
-		one("output", f.output, "text", "json"),
 		one("stragglers", f.stragglers, "wait", "terminate"),
 		one("via", f.via, string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)),
+	}
+	if f.output != "" {
+		errs = append(errs, one("output", f.output, "text", "json"))
 	}
 	for _, kind := range f.accept {
 		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, acceptReassign))

@@ -34,3 +34,11 @@ func (s Streams) style() report.Style {
 	_, plain := s.Env("ACCESSIBLE")
 	return report.Style{Color: report.ColorWanted(s.Terminal, s.Env) && !plain, Width: s.Width}
 }
+
+// screenWanted says whether a run may have the terminal to itself: not where it cannot move its cursor, nor where lines
+// are read out aloud.
+func (s Streams) screenWanted() bool {
+	_, plain := s.Env("ACCESSIBLE")
+	term, _ := s.Env("TERM")
+	return s.Terminal && !plain && term != "dumb"
+}

@@ -5,25 +5,34 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// frontend is what a run is shown on, and who answers its questions. Lines and JSON are two; a screen is another.
+// frontend is what a run is shown on, and who answers its questions.
 type frontend struct {
 	emit    func(rotation.Event)
 	consent func(context.Context, rotation.Question) error
+	hold    func(context.Context) (bool, error)
+	show    func(context.Context, checklist.Run) (rotation.Result, error)
 	end     func(report.End) error
 }
 
 // walk makes a run and tells how it ended.
 func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
-	front := g.frontend(o, q)
-	g.say("%s", g.header(o))
-	o.Emit, o.Consent = front.emit, front.consent
-	result, err := g.alone(ctx, o, want, q.wait)
+	front := g.frontend(o, want, q)
+	o.Emit, o.Consent, o.Hold = front.emit, front.consent, front.hold
+	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
+		w := want
+		w.Back = back
+		return g.alone(ctx, o, w, q.wait)
+	})
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
 		return err
+	}
+	if errors.Is(err, checklist.ErrLeft) {
+		err, result.Outcome = nil, rotation.UnderWay
 	}
 	end := report.End{
 		Outcome: result.Outcome, Err: err, Waiting: result.Waiting,
@@ -43,18 +52,28 @@ func (g *global) header(o *opened) string {
 	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s", o.Target, o.namespace, o.clients.Context, o.clients.Server, o.who)
 }
 
-// frontend is lines for people, or JSON for programs.
-func (g *global) frontend(o *opened, q request) frontend {
-	if q.output == "json" {
+// frontend is a screen or lines for people, or JSON for programs.
+func (g *global) frontend(o *opened, want rotation.Want, q request) frontend {
+	switch {
+	case q.output == "json":
 		j := report.NewJSON(g.Out)
-		return frontend{emit: j.Emit, consent: g.consent(o, q), end: func(report.End) error { return j.Err() }}
+		return frontend{emit: j.Emit, consent: g.consent(o, q), show: g.plainly(o, want), end: func(report.End) error { return j.Err() }}
+	case q.output == "" && g.screenWanted():
+		return g.onScreen(o, want, q)
 	}
-	style := g.style()
-	lines, summary := report.NewLines(g.Err, style), &report.Summary{}
+	lines, summary := report.NewLines(g.Err, g.style()), &report.Summary{}
 	return frontend{
 		emit:    func(e rotation.Event) { lines.Emit(e); summary.Emit(e) },
-		consent: g.consent(o, q),
-		end:     func(end report.End) error { return summary.Write(g.Out, end, style) },
+		consent: g.consent(o, q), show: g.plainly(o, want),
+		end: func(end report.End) error { return summary.Write(g.Out, end, g.style()) },
+	}
+}
+
+// plainly makes a run below a line that says where it takes place.
+func (g *global) plainly(o *opened, want rotation.Want) func(context.Context, checklist.Run) (rotation.Result, error) {
+	return func(ctx context.Context, run checklist.Run) (rotation.Result, error) {
+		g.say("%s", g.header(o))
+		return run(ctx, want.Back)
 	}
 }
 

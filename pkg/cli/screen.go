@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// onScreen is a run that has the terminal to itself. What it came to stays on the terminal after it.
+func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
+	covers := func(kind string) bool { return q.covers(kind) }
+	screen := checklist.New(checklist.Options{
+		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now,
+		Header: checklist.Header{
+			Target: o.Target, Context: o.clients.Context, Server: o.clients.Server, Namespace: o.namespace, User: o.who,
+		},
+	})
+	summary, last := &report.Summary{}, &scroll{}
+	return frontend{
+		emit:    func(e rotation.Event) { screen.Emit(e); summary.Emit(e); last.emit(e) },
+		consent: screen.Consent,
+		hold:    screen.Hold,
+		show: func(ctx context.Context, run checklist.Run) (rotation.Result, error) {
+			defer g.divert(screen.Log())()
+			return screen.Show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
+				w := want
+				w.Back = back
+				if err := g.foresee(ctx, o, w, screen, q); err != nil {
+					return rotation.Result{}, err
+				}
+				return run(ctx, back)
+			})
+		},
+		end: func(end report.End) error {
+			g.say("%s", g.header(o))
+			last.write(report.NewLines(g.Err, g.style()))
+			return summary.Write(g.Out, end, g.style())
+		},
+	}
+}
+
+// foresee has the screen show the steps to come. Before somebody is asked, it shows what each would do.
+func (g *global) foresee(ctx context.Context, o *opened, w rotation.Want, screen *checklist.Screen, q request) error {
+	intent, steps, err := o.Steps(ctx, w)
+	if err != nil {
+		return err
+	}
+	plan := make([]rotation.Planned, len(steps))
+	for i, s := range steps {
+		plan[i] = rotation.Planned{Step: s.Name, Goal: s.Goal, Final: s.Final}
+	}
+	screen.Plan(intent, plan)
+	if q.covers(rotation.ConsentProceed) {
+		return nil
+	}
+	intent, plan, err = o.Plan(ctx, w)
+	if err == nil {
+		screen.Plan(intent, plan)
+	}
+	return err
+}
+
+// scroll keeps the last event of each step, for the lines that stay on the terminal.
+type scroll struct{ events []rotation.Event }
+
+func (s *scroll) emit(e rotation.Event) {
+	for i := range s.events {
+		if k := &s.events[i]; k.Step == e.Step && k.Attempt == e.Attempt && k.Back == e.Back {
+			*k = e
+			return
+		}
+	}
+	s.events = append(s.events, e)
+}
+
+func (s *scroll) write(lines *report.Lines) {
+	for _, e := range s.events {
+		lines.Emit(e)
+	}
+}
