@@ -14,7 +14,7 @@ type acceptor struct {
 
 // install has the target accepted at every place, beside the others.
 func (a *acceptor) install() Step {
-	return Step{
+	step := Step{
 		Name: StepInstall,
 		Goal: "the server accepts the new version, everywhere",
 		Check: func(ctx context.Context, rec Record) (State, error) {
@@ -33,6 +33,10 @@ func (a *acceptor) install() Step {
 		},
 		Plan: a.plan(EffectInstall),
 	}
+	if a.gap() != "" {
+		step.Guard = a.ready // what would hold activate up must not do so within the gap
+	}
+	return step
 }
 
 // standing is done when every place treats c in one of the wanted ways. No place at all is no proof.
@@ -134,31 +138,46 @@ func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 }
 
 func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (State, error) {
-	s, err := a.standing(ctx, nameOf(c), Quarantined, Absent)
+	s, err := a.standing(ctx, a.left(c), Quarantined, Absent)
 	if err != nil {
 		return State{}, err
 	}
-	use, err := a.server.InUse(ctx, c)
-	if err != nil {
-		return State{}, fmt.Errorf("who uses %s: %w", c.ID, err)
+	if err := a.isUnused(ctx, c, &s); err != nil {
+		return State{}, err
 	}
-	s.worsen(!use.Known, Doubtful)
-	s.worsen(len(use.Sessions) > 0, ToDo)
 	_, live := rec.Live[c.V]
 	s.worsen(live && rec.Marks[MarkQuarantined].IsZero(), ToDo)
 	return s, nil
 }
 
-// nameOf is c without its value. What is to be refused is looked at by its name alone: whatever password it comes in with, it
-// is not refused yet. Trying its value would open sessions of the very credential that nobody is to use.
-func nameOf(c Credential) Credential {
-	c.Value = Secret{}
+// left is c as it is looked at to see whether it is refused: by its name alone, whatever password it comes in with. Trying its
+// value would open sessions of the very credential that nobody is to use. Only where all versions have one name, the value
+// tells them apart.
+func (a *acceptor) left(c Credential) Credential {
+	if a.gap() == "" {
+		c.Value = Secret{}
+	}
 	return c
+}
+
+// isUnused wants no session of c. Where versions cannot overlap a session does not show which of them opened it, and one
+// that is open stays: that was agreed to with the gap.
+func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
+	if a.gap() != "" {
+		return nil
+	}
+	use, err := a.server.InUse(ctx, c)
+	if err != nil {
+		return fmt.Errorf("who uses %s: %w", c.ID, err)
+	}
+	s.worsen(!use.Known, Doubtful)
+	s.worsen(len(use.Sessions) > 0, ToDo)
+	return nil
 }
 
 func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, nameOf(c), Absent)
+		s, err := a.standing(ctx, a.left(c), Absent)
 		if err != nil {
 			return err
 		}
@@ -199,7 +218,7 @@ func (a *acceptor) retire() Step {
 func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 	all := State{Phase: Done, Note: fmt.Sprintf("%s gone", ids(rec.Others()))}
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, nameOf(c), Absent)
+		s, err := a.standing(ctx, a.left(c), Absent)
 		if err != nil {
 			return State{}, err
 		}
@@ -218,7 +237,7 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 // forgotten that a server still accepts.
 func (a *acceptor) erase(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, nameOf(c), Absent)
+		s, err := a.standing(ctx, a.left(c), Absent)
 		if err != nil {
 			return err
 		}

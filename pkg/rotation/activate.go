@@ -8,12 +8,16 @@ import (
 
 // activate makes the target the version that the application's Secret says to use.
 func (o *overlap) activate() Step {
+	guard := o.ready
+	if o.gap() != "" {
+		guard = nil // install has looked
+	}
 	return Step{
 		Name:     StepActivate,
 		Recorded: true,
 		Goal:     "the application's Secret holds the new version",
 		Check:    o.isActive,
-		Guard:    o.ready,
+		Guard:    guard,
 		Apply: func(ctx context.Context, rec Record) error {
 			return o.Store.Publish(ctx, rec.Revision, o.activeView(rec))
 		},

@@ -44,7 +44,8 @@ type overlap struct {
 // Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until
 // nobody uses the old one. For an abort it is the same list: the intent swaps target and
 // others, and nothing else. For a compromised value it is a shorter one: what waits for users of
-// the old version is left out.
+// the old version is left out. So it is where the server keeps one value at a time ([Single]): the old one is refused
+// from install on, and waiting for its users would protect nobody.
 //
 // The order is the proof that no consumer ever holds what its server refuses: a version is accepted before
 // it is active, everywhere before the others are looked at, and idle before it is refused.
@@ -58,7 +59,7 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	if told {
 		s := &acceptor{r, server}
 		list = append(list, s.install(), r.activate(), r.rollout())
-		if !i.Compromised {
+		if !i.Compromised && r.gap() == "" {
 			list = append(list, r.drain())
 		}
 		list = append(list, s.revoke())
@@ -119,12 +120,23 @@ func (o *overlap) begin() Step {
 		Apply: func(ctx context.Context, rec Record) error {
 			return o.Store.Note(ctx, rec.Revision, o.note)
 		},
-		Ask: o.question(),
+		Plan:    o.gapPlan(),
+		Ask:     o.question(),
+		Consent: o.consent(),
 	}
 }
 
 func (o *overlap) question() string {
+	if gap := o.gap(); gap != "" {
+		return o.whatIsAsked() + "; " + gap
+	}
+	return o.whatIsAsked()
+}
+
+func (o *overlap) whatIsAsked() string {
 	switch {
+	case o.intent.Back && o.gap() != "":
+		return fmt.Sprintf("go back to %v and forget %v", o.intent.To, o.intent.From)
 	case o.intent.Back:
 		return fmt.Sprintf("go back to %v and erase %v; nothing is refused before nobody uses it", o.intent.To, o.intent.From)
 	case o.intent.Compromised:

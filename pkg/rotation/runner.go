@@ -20,6 +20,7 @@ const (
 	ConsentProceed  = "proceed"
 	ConsentUnproven = "unproven"
 	ConsentStale    = "stale"
+	ConsentGap      = "gap" // requests may fail for a while: the old version and the new one cannot overlap
 )
 
 // Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks again. It
@@ -193,7 +194,7 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 		asked.Items = g.Items
 	}
 	if step.Ask != "" {
-		if err := r.ask(ctx, step, ConsentProceed, asked.detail()); err != nil {
+		if err := r.ask(ctx, step, step.consent(), asked.detail()); err != nil {
 			return i, s, err
 		}
 	}

@@ -76,6 +76,15 @@ type Server interface {
 	Plan(ctx context.Context, e Effect, c Credential) ([]string, error)
 }
 
+// Single is a Server that keeps one value of a login at a time: Install makes it accept c and, with that, refuse every other
+// version, which Install of that version alone undoes. Versions have one ID. Revoke and Erase change nothing, since what
+// they would take away is gone. The versions cannot overlap, so a rotation has a gap, and asks before it begins.
+type Single interface {
+	Server
+	// Gap says what consumers lose between install and the end of the rollout, as a sentence for people.
+	Gap() string
+}
+
 // Effect names what a Server is told to do.
 type Effect string
 

@@ -61,6 +61,15 @@ type Step struct {
 	Final bool
 	// Ask wants the operator's consent before Apply; the text says what will happen and whether it can be undone.
 	Ask string
+	// Consent is the kind of consent that Ask wants; "" is ConsentProceed.
+	Consent string
+}
+
+func (s Step) consent() string {
+	if s.Consent == "" {
+		return ConsentProceed
+	}
+	return s.Consent
 }
 
 // The names of the steps, in their order.

@@ -14,6 +14,7 @@ import (
 // the order of events are not counted.
 type Bounds struct {
 	Told      bool // search a server that is told what to accept; else verifiers that read the Secret
+	Single    bool // the server keeps one version at a time; with Told
 	Attempts  int  // how many decisions operators may make: rotations, aborts and emergencies
 	Pods      int  // how many pods the workload wants, 1 or 2
 	Stale     bool // kubelets may hand a new pod the edition before the newest
@@ -96,7 +97,7 @@ type arrival struct {
 func Search(b Bounds) Result {
 	s := &search{Bounds: b, came: map[key]arrival{}, good: map[World]bool{}}
 	s.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
-	s.visit(state{world: newWorld(b.Told, b.Stale, uint8(b.Pods))}, key{}, "a target that was never rotated")
+	s.visit(state{world: newWorld(b)}, key{}, "a target that was never rotated")
 	for len(s.queue) > 0 && s.found == nil {
 		next := s.queue[0]
 		s.queue = s.queue[1:]
@@ -255,7 +256,10 @@ func (s *search) advance(st *state, f fault) (effects int, err error) {
 func (s *search) runner(op *operator, work process) *rotation.Runner {
 	i := *work.intent.record()
 	parts := rotation.Parts{System: verifiers{op}, Store: op, Consumers: op}
-	if s.Told {
+	switch {
+	case s.Single:
+		parts.System = single{server{op}}
+	case s.Told:
 		parts.System = server{op}
 	}
 	steps := rotation.Overlap(parts, i, rotation.Options{

@@ -22,6 +22,9 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Told: true, Attempts: 3, Pods: 1, Emergency: true}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Told: true, Attempts: 2, Pods: 1, Stalled: true}, true},
+		{Bounds{Told: true, Single: true, Attempts: 3, Pods: 1}, false},
+		{Bounds{Told: true, Single: true, Attempts: 2, Pods: 2, Emergency: true}, false},
+		{Bounds{Told: true, Single: true, Attempts: 2, Pods: 1, Stalled: true}, true},
 		{Bounds{Attempts: 3, Pods: 1}, false},
 		{Bounds{Attempts: 2, Pods: 2}, false},
 		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
@@ -51,7 +54,7 @@ func name(b Bounds) string {
 	for _, o := range []struct {
 		on   bool
 		name string
-	}{{b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}} {
+	}{{b.Single, "one version at a time"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}} {
 		if o.on {
 			parts = append(parts, o.name)
 		}
@@ -72,6 +75,7 @@ func TestSabotageIsNoticed(t *testing.T) {
 		{"install and activate swapped", server, swap(rotation.StepInstall, rotation.StepActivate), "which node"},
 		{"drain and revoke swapped", server, swap(rotation.StepDrain, rotation.StepRevoke), "which node"},
 		{"drain left out", server, without(rotation.StepDrain), "which node"},
+		{"rollout left out, with one version at a time", Bounds{Told: true, Single: true, Attempts: 1, Pods: 1}, without(rotation.StepRollout), "which node"},
 		{"distribute and activate swapped", verifiers, swap(rotation.StepDistribute, rotation.StepActivate), "refuses what was issued"},
 		{"drain and unpublish swapped", verifiers, swap(rotation.StepDrain, rotation.StepRevoke), "refuses what was issued"},
 	} {

@@ -79,7 +79,7 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 				return err
 			}
 			if to != quarantined || w.at[n][c.V] != absent {
-				w.at[n][c.V] = to
+				w.set(n, c.V, to)
 			}
 			return nil
 		})
@@ -88,6 +88,14 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 		}
 	}
 	return nil
+}
+
+// set has a node treat a version in one way.
+func (w *World) set(node int, v rotation.Version, to uint8) {
+	if w.one && to == accepts {
+		w.at[node] = [maxVersions]uint8{}
+	}
+	w.at[node][v] = to
 }
 
 // Install makes each node accept c.
@@ -108,4 +116,27 @@ func (s server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credenti
 // Plan has nothing to say.
 func (s server) Plan(context.Context, rotation.Effect, rotation.Credential) ([]string, error) {
 	return nil, nil
+}
+
+// single is a server that keeps one version at a time: installing one makes it forget all others.
+type single struct{ server }
+
+var _ rotation.Single = single{}
+
+// Gap says something.
+func (s single) Gap() string { return "whoever holds the old version is refused" }
+
+// InUse is not known: sessions of all versions look the same.
+func (s single) InUse(context.Context, rotation.Credential) (rotation.Usage, error) {
+	return rotation.Usage{}, nil
+}
+
+// Revoke changes nothing.
+func (s single) Revoke(ctx context.Context, f rotation.Fence, _ rotation.Credential) error {
+	return f(ctx)
+}
+
+// Erase changes nothing.
+func (s single) Erase(ctx context.Context, f rotation.Fence, _ rotation.Credential) error {
+	return f(ctx)
 }

@@ -50,6 +50,7 @@ type slot struct{ now, leaving pod }
 // keep the states it has seen.
 type World struct {
 	told  bool // the system is told what to accept; else its verifiers read the Secret
+	one   bool // and keeps one version at a time
 	slots uint8
 	stale bool // kubelets may hand a new pod the edition before the newest
 
@@ -87,8 +88,9 @@ const (
 )
 
 // newWorld is a target that was never rotated: version 1 is in use everywhere.
-func newWorld(told, stale bool, slots uint8) World {
-	w := World{told: told, slots: slots, stale: stale, outside: 1}
+func newWorld(b Bounds) World {
+	told, slots := b.Told, uint8(b.Pods)
+	w := World{told: told, one: b.Single, slots: slots, stale: b.Stale, outside: 1}
 	for n := range w.at {
 		if told {
 			w.at[n][1] = accepts
@@ -128,12 +130,17 @@ func (w *World) issue() {
 
 // violation says what is wrong with the world as it is; "" when nothing is.
 func (w *World) violation() string {
-	if w.told {
+	switch {
+	case w.one && !w.finished():
+		// a gap was agreed to; what is to hold is that it ends
+	case w.told:
 		if v := w.refusedAtServer(); v != "" {
 			return v
 		}
-	} else if v := w.refusedAtPod(); v != "" {
-		return v
+	default:
+		if v := w.refusedAtPod(); v != "" {
+			return v
+		}
 	}
 	return w.lost()
 }
@@ -148,7 +155,9 @@ func (w *World) refusedAtServer() (found string) {
 		}
 	}
 	w.everyPod(func(p *pod) { check("a pod", w.views[p.holds].active) })
-	check("the client outside", w.outside)
+	if !w.one { // with one version at a time it has been refused since install, and reads the Secret again
+		check("the client outside", w.outside)
+	}
 	return found
 }
 
