@@ -71,7 +71,10 @@ func (s *Server) ownerOf(ctx context.Context, n *session, r *role) (string, erro
 	if r.joined() && r.Acts != "" {
 		return r.Acts, nil // somebody has taken it out of its owner since
 	}
-	if s.Owner != "" {
+	switch {
+	case s.Strategy == Clone || s.Strategy == SameUser:
+		return r.Name, nil // whose the objects are does not matter
+	case s.Owner != "":
 		return s.Owner, nil
 	}
 	own, all, err := n.candidates(ctx, r.Name)

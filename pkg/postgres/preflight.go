@@ -14,12 +14,22 @@ import (
 // Preflight looks for whatever would keep a rotation away from current, the credential in use, from its end. It changes
 // nothing. A refusal is the first obstacle met, with what to do about it as its hint; notes are what an operator
 // should know and what need not stop him.
-func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (notes []string, err error) {
+func (s *Server) Preflight(ctx context.Context, current rotation.Credential) ([]string, error) {
+	return s.preflight(ctx, current, func(p *preflight) []look {
+		return []look{
+			p.exists, p.version, p.login, p.name, p.stored, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own,
+			p.leftovers,
+		}
+	})
+}
+
+// look is one thing that a preflight looks for.
+type look func(context.Context, rotation.Credential) error
+
+func (s *Server) preflight(ctx context.Context, current rotation.Credential, looks func(*preflight) []look) (notes []string, err error) {
 	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
-		p := preflight{s: s, n: cl.primary}
-		for _, look := range []func(context.Context, rotation.Credential) error{
-			p.exists, p.version, p.login, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own, p.leftovers,
-		} {
+		p := &preflight{s: s, n: cl.primary}
+		for _, look := range looks(p) {
 			if err := look(ctx, current); err != nil {
 				return err
 			}
@@ -90,7 +100,7 @@ func brokenMinor(n int) string {
 func versionText(n int) string { return fmt.Sprintf("%d.%d", n/10000, n%10000) }
 
 // login wants a role that can be rotated.
-func (p *preflight) login(ctx context.Context, current rotation.Credential) error {
+func (p *preflight) login(ctx context.Context, _ rotation.Credential) error {
 	r := p.sub.role
 	if r.Name == p.s.Admin.User {
 		return rotation.Refuse(rotation.WithHint(fmt.Errorf("%q is the admin itself", r.Name), "use another role as the admin"))
@@ -101,19 +111,6 @@ func (p *preflight) login(ctx context.Context, current rotation.Credential) erro
 	if !r.CanLogin {
 		return rotation.Refuse(rotation.WithHint(fmt.Errorf("role %q may not log in", r.Name), "check which login the application uses"))
 	}
-	if err := checkName("role", loginName(p.sub.owner, current.V+1, 1)); err != nil {
-		return err
-	}
-	if r.Expires && p.s.ValidFor == 0 {
-		p.note("the password of %s has an end (VALID UNTIL); that of the new login will have none", r.Name)
-	}
-	if r.Expires && p.s.ValidFor > 0 {
-		p.note("the password of %s has an end (VALID UNTIL); that of the new login ends after the rotation interval, %v from its install on",
-			r.Name, p.s.ValidFor)
-	}
-	if r.knows && strings.HasPrefix(string(r.verifier.Reveal()), "md5") {
-		p.note("%s is stored as MD5; the new login is SCRAM-SHA-256, which clients older than PostgreSQL 10 cannot do", r.Name)
-	}
 	where, err := list(ctx, p.n, pgx.RowTo[string], `
 		SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
 		WHERE r.rolname = $1 AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c LIKE 'role=%') ORDER BY 1`, r.Name)
@@ -123,6 +120,31 @@ func (p *preflight) login(ctx context.Context, current rotation.Credential) erro
 			"set the role for all databases: ALTER ROLE … SET role"))
 	}
 	return err
+}
+
+// name wants the next login's to fit.
+func (p *preflight) name(_ context.Context, current rotation.Credential) error {
+	return checkName("role", loginName(p.sub.owner, current.V+1, 1))
+}
+
+// stored notes how the next password will differ from the one that is stored.
+func (p *preflight) stored(context.Context, rotation.Credential) error {
+	r := p.sub.role
+	if r.Expires && p.s.ValidFor == 0 {
+		p.note("the password of %s has an end (VALID UNTIL); that of the new login will have none", r.Name)
+	}
+	if r.Expires && p.s.ValidFor > 0 {
+		p.note("the password of %s has an end (VALID UNTIL); that of the new login ends after the rotation interval, %v from its install on",
+			r.Name, p.s.ValidFor)
+	}
+	p.md5()
+	return nil
+}
+
+func (p *preflight) md5() {
+	if r := p.sub.role; r.knows && strings.HasPrefix(string(r.verifier.Reveal()), "md5") {
+		p.note("%s is stored as MD5; the next password is SCRAM-SHA-256, which clients older than PostgreSQL 10 cannot do", r.Name)
+	}
 }
 
 // owner wants the same of the role that the login acts as.

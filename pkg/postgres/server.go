@@ -22,6 +22,9 @@ type Server struct {
 	Doors []Door
 	// Admin makes the changes. It must be another role than the one that is rotated.
 	Admin Admin
+	// Strategy is how Generate makes the next version; "" is Alternate. A version that was generated keeps to its own. With
+	// SameUser the Server has to be used as a [SingleLogin].
+	Strategy Strategy
 	// TLS is how connections are secured. The zero value prefers TLS and does without where the server has none.
 	TLS TLS
 	// Owner is the role that owns the application's objects, for a login in use that acts as itself. Empty derives it: it is
