@@ -26,7 +26,6 @@ func defaultPostgres() Target {
 			Port:     5432,
 			Database: "demo-platform",
 			SSLMode:  "prefer",
-			Strategy: "alternate",
 			Admin:    Admin{User: "postgres"},
 		},
 	}

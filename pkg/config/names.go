@@ -49,3 +49,13 @@ func consumerErrors(workload string, path *field.Path) field.ErrorList {
 	}
 	return nameErrors(name, path, subdomain)
 }
+
+// ignoreErrors wants a place in the words in which it is refused.
+func ignoreErrors(place string, path *field.Path) field.ErrorList {
+	kind, name, _ := strings.Cut(place, "/")
+	_, part, _ := strings.Cut(name, "/")
+	if kind == "secret" && name != "" && part == "" || (kind == "configmap" || slices.Contains(workloadKinds, kind)) && part != "" {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, place, "must be secret/NAME, configmap/NAME/KEY or, for a variable, KIND/NAME/VARIABLE")}
+}

@@ -65,6 +65,9 @@ func (t Target) validate(path *field.Path) (all field.ErrorList) {
 	for i, w := range t.Consumers {
 		all = append(all, consumerErrors(w, path.Child("consumers").Index(i))...)
 	}
+	for i, place := range t.Ignore {
+		all = append(all, ignoreErrors(place, path.Child("ignore").Index(i))...)
+	}
 	if t.Interval.Duration == 0 {
 		all = append(all, field.Invalid(path.Child("interval"), t.Interval.String(), "must be longer than nothing"))
 	}
