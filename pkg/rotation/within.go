@@ -16,7 +16,7 @@ var errLate = fmt.Errorf("its time was over before it ended, as after a sleep of
 // within is a context that ends after d, by the wall clock too. The timer of a context stands still while a laptop
 // sleeps: what had a second left in the evening would have it in the morning, whatever others have done at night.
 func within(ctx context.Context, d time.Duration, wall func() time.Time) (context.Context, context.CancelFunc) {
-	end := wall().Round(0).Add(d) // without the monotonic reading, which sleeps too
+	end := wall().Round(0).Add(d + blink) // without the monotonic reading, which sleeps too; awake, the timer comes first
 	ctx, stop := context.WithTimeout(ctx, d)
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
