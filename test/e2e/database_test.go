@@ -31,25 +31,29 @@ func (w *world) accepted(l login) bool {
 	return true
 }
 
-// superuser runs one statement as the database's administrator.
-func (w *world) superuser(statement string) {
+// admin is a connection of the database's administrator.
+func (w *world) admin(database string) *pgx.Conn {
 	w.Helper()
 	password, err := w.platform.SecretValue(w.ctx, "postgresql-admin", "postgres-password")
 	w.must("reading the administrator's password", err)
-	conn, err := w.connect(login{"postgres", password}, "postgres")
+	conn, err := w.connect(login{"postgres", password}, database)
 	w.must("connecting as the administrator", err)
+	return conn
+}
+
+// superuser runs one statement as the database's administrator.
+func (w *world) superuser(statement string) {
+	w.Helper()
+	conn := w.admin("postgres")
 	defer conn.Close(w.ctx)
-	_, err = conn.Exec(w.ctx, statement)
+	_, err := conn.Exec(w.ctx, statement)
 	w.must(statement, err)
 }
 
 // logins are the roles that may log in, but for the administrator.
 func (w *world) logins() (names []string) {
 	w.Helper()
-	password, err := w.platform.SecretValue(w.ctx, "postgresql-admin", "postgres-password")
-	w.must("reading the administrator's password", err)
-	conn, err := w.connect(login{"postgres", password}, "postgres")
-	w.must("connecting as the administrator", err)
+	conn := w.admin("postgres")
 	defer conn.Close(w.ctx)
 	rows, err := conn.Query(w.ctx, `SELECT rolname FROM pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY 1`)
 	w.must("listing logins", err)

@@ -39,10 +39,7 @@ func (w *world) fingerprint() map[string]string {
 // roles are the database's roles with all that can change about them.
 func (w *world) roles() string {
 	w.Helper()
-	password, err := w.platform.SecretValue(w.ctx, "postgresql-admin", "postgres-password")
-	w.must("reading the administrator's password", err)
-	conn, err := w.connect(login{"postgres", password}, "postgres")
-	w.must("connecting as the administrator", err)
+	conn := w.admin("postgres")
 	defer conn.Close(w.ctx)
 	rows, err := conn.Query(w.ctx, `
 		SELECT concat_ws(' ', rolname, rolcanlogin, md5(rolpassword), rolconnlimit, rolvaliduntil,

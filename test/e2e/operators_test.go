@@ -18,7 +18,7 @@ import (
 // target back at once. After a kill -9 the same command takes it over at once.
 func TestTwoOperators(t *testing.T) {
 	w := newWorld(t)
-	w.loaded()
+	w.loadedWith(25)
 	first := w.start("restricted", "postgres", "--yes", "--soak=1s")
 	if !first.comesTo(rotation.StepRollout, rotation.Waiting) {
 		t.Fatalf("it ended before its rollout: %s", first.ended())
@@ -65,7 +65,7 @@ func TestOperatorOnAnotherHost(t *testing.T) {
 // One operator stalls, another aborts, the first wakes up: it ends, says why, and changes nothing, wherever it was.
 func TestStalledOperator(t *testing.T) {
 	w := newWorld(t)
-	w.loaded()
+	w.loadedWith(25)
 	for _, at := range []struct {
 		step  string
 		state rotation.Phase

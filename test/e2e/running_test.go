@@ -40,7 +40,11 @@ func (r *running) next() bool {
 		return false
 	}
 	var e rotation.Event
-	r.w.must("reading an event", json.Unmarshal(r.lines.Bytes(), &e))
+	if err := json.Unmarshal(r.lines.Bytes(), &e); err != nil && r.lines.Scan() {
+		r.w.Fatalf("an event cannot be read: %v", err)
+	} else if err != nil {
+		return false // half a line: it was killed
+	}
 	r.events = append(r.events, e)
 	return true
 }
@@ -72,7 +76,19 @@ func (r *running) ended() result {
 func (r *running) killed() {
 	r.w.Helper()
 	r.w.must("killing", r.Process.Kill())
-	for r.lines.Scan() { // the last line may be half a one
+	r.ended()
+}
+
+// killedWhen kills the run when something happens; false if it ended before.
+func (r *running) killedWhen(it <-chan struct{}) (result, bool) {
+	r.w.Helper()
+	ended := make(chan result, 1)
+	go func() { ended <- r.ended() }()
+	select {
+	case end := <-ended:
+		return end, false
+	case <-it:
+		r.w.must("killing", r.Process.Kill())
+		return <-ended, true
 	}
-	_ = r.Wait()
 }
