@@ -42,6 +42,7 @@ func (w *world) killedIn(killed []string, want ...string) {
 func (w *world) killInRequests(args ...string) (done []string) {
 	w.Helper()
 	proxy := w.through()
+	defer proxy.set(faults{})
 	for n := 0; n < 100; n++ {
 		h, what := newHold(), ""
 		first := func(r *http.Request) *hold {
