@@ -116,12 +116,14 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	server := &postgres.Server{
 		Admin: admin, TLS: postgres.TLS{Mode: postgres.TLSMode(in.target.Postgres.SSLMode)},
 		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
+		Strategy: strategy(data, in.target),
 	}
 	server.Nodes = nodes(in, pods, admin)
 	var unproven []string
 	if server.Doors, unproven, err = doors(ctx, in, pods); err != nil {
 		return nil, err
 	}
+	as := underStrategy(server)
 	watched, stop := context.WithCancel(ctx)
 	consumers := consumersOf(in, keep(pods), func(text string) string { return redacted(ctx, store, text) })
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
@@ -136,7 +138,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	o.onClose(func() { _ = server.Close() })
 	o.Rotation = rotation.Rotation{
 		Target:  in.target.Name,
-		Parts:   rotation.Parts{System: server, Store: store, Consumers: consumers},
+		Parts:   rotation.Parts{System: as, Store: store, Consumers: consumers},
 		Options: rotation.Options{Window: observationWindow, Skew: clockSkew, Now: in.clients.Now, Who: consumers.PodAt},
 		Limit:   effectLimit,
 		Wake:    consumers.Changes(watched),
@@ -157,7 +159,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 			if server.Growth, notes, err = growth(ctx, consumers); err != nil {
 				return notes, err
 			}
-			more, err := server.Preflight(ctx, data.Current)
+			more, err := as.Preflight(ctx, data.Current)
 			return append(notes, more...), err
 		}),
 	}

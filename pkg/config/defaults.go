@@ -26,6 +26,7 @@ func defaultPostgres() Target {
 			Port:     5432,
 			Database: "demo-platform",
 			SSLMode:  "prefer",
+			Strategy: "alternate",
 			Admin:    Admin{User: "postgres"},
 		},
 	}

@@ -10,6 +10,8 @@ import (
 
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
+var strategies = []string{"alternate", "same-user"}
+
 func validatePostgres(t Target, path *field.Path) (all field.ErrorList) {
 	path = path.Child("postgres")
 	p := t.Postgres
@@ -39,6 +41,12 @@ func validatePostgres(t Target, path *field.Path) (all field.ErrorList) {
 	}
 	if !slices.Contains(sslModes, p.SSLMode) {
 		all = append(all, field.NotSupported(path.Child("sslmode"), p.SSLMode, sslModes))
+	}
+	if !slices.Contains(strategies, p.Strategy) {
+		all = append(all, field.NotSupported(path.Child("strategy"), p.Strategy, strategies))
+	}
+	if p.Owner != "" && p.Strategy != "alternate" {
+		all = append(all, field.Forbidden(path.Child("owner"), "only the strategy alternate has to do with an owner"))
 	}
 	return append(all, p.Admin.validate(path.Child("admin"))...)
 }
