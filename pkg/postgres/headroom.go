@@ -9,9 +9,9 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// ours is how many connections a rotation itself takes at a time, which are not counted otherwise: the admin's, and one
-// that tries a login.
-const ours = 2
+// ours is how many connections a rotation itself takes at a time, which are not counted otherwise: the admin's, and those
+// that try a login.
+func (p *preflight) ours() int { return 1 + min(max(1, len(p.dbs)), atOnce) }
 
 // room is how many connections there are, for all databases or for one.
 type room struct {
@@ -43,13 +43,13 @@ func (p *preflight) headroom(ctx context.Context, current rotation.Credential) e
 		return wrap(err, "counting connections")
 	}
 	for _, r := range rooms {
-		if need := r.Mine + ours; r.free() < need {
+		if need := r.Mine + p.ours(); r.free() < need {
 			return rotation.Refuse(rotation.WithHint(
 				fmt.Errorf("%s has %d connections left of %d: while %d of %s are doubled, %d are needed",
 					r.Where, max(0, r.free()), r.Limit, r.Mine, current.ID, need),
 				"raise the limit, or have the application use fewer connections"))
 		}
-		if most := int(float64(r.Mine) * p.s.Growth); most > r.Mine && r.Limit-(r.Used-r.Mine) < 2*most+ours {
+		if most := int(float64(r.Mine) * p.s.Growth); most > r.Mine && r.Limit-(r.Used-r.Mine) < 2*most+p.ours() {
 			p.note("%s has %d connections: once autoscalers have made as many pods as they may, %s takes %d of them, and twice that while it rolls",
 				r.Where, r.Limit, current.ID, most)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,27 @@ func (s *Server) try(ctx context.Context, a attempt) (verdict, error) {
 		return verdict{rotation.Unproven, v.proof + "; but " + a.doubt}, nil
 	}
 	return v, nil
+}
+
+// atOnce is how many logins are tried at the same time. Each may be a tunnel of its own, which takes its time to dial.
+const atOnce = 4
+
+// tryAll is try at several databases, with a verdict for each.
+func (s *Server) tryAll(ctx context.Context, a attempt, databases []string) ([]verdict, error) {
+	all, errs := make([]verdict, len(databases)), make([]error, len(databases))
+	free := make(chan struct{}, atOnce)
+	var trying sync.WaitGroup
+	for i, database := range databases {
+		free <- struct{}{}
+		trying.Go(func() {
+			one := a
+			one.database = database
+			all[i], errs[i] = s.try(ctx, one)
+			<-free
+		})
+	}
+	trying.Wait()
+	return all, errors.Join(errs...)
 }
 
 func (s *Server) scram(ctx context.Context, a attempt) verdict {

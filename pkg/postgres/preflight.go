@@ -168,12 +168,12 @@ func (p *preflight) value(ctx context.Context, current rotation.Credential) erro
 	if current.Value.Empty() {
 		return nil
 	}
-	for _, database := range p.dbs {
-		v, err := p.s.try(ctx, attempt{sub: p.sub, node: p.n, database: database})
-		if err != nil {
-			return err
-		}
-		if v.status == rotation.Altered {
+	got, err := p.s.tryAll(ctx, attempt{sub: p.sub, node: p.n}, p.dbs)
+	if err != nil {
+		return err
+	}
+	for i, v := range got {
+		if database := p.dbs[i]; v.status == rotation.Altered {
 			return rotation.Refuse(rotation.WithHint(
 				fmt.Errorf("%s does not accept the Secret's password of %q in %s: %s", p.n.node.Name, current.ID, database, v.proof),
 				"put the password that the application really uses into the Secret first"))

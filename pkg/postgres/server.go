@@ -39,7 +39,7 @@ type Server struct {
 	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
 	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
 	ValidFor time.Duration
-	// Rand is the source of passwords and salts. Nil is crypto/rand.
+	// Rand is the source of passwords and salts, for several readers at once. Nil is crypto/rand.
 	Rand io.Reader
 
 	// Timeout is how long one call may take. Zero is 30 s.

@@ -89,14 +89,11 @@ func (s *Server) standingAt(ctx context.Context, n *session, v view) ([]rotation
 		return nil, err
 	}
 	var places []rotation.Standing
-	for _, database := range v.databases {
-		got, err := s.try(ctx, attempt{sub: sub, node: n, database: database, doubt: doubt})
-		if err != nil {
-			return nil, err
-		}
-		places = append(places, n.place(database, got.status, got.proof)...)
+	got, err := s.tryAll(ctx, attempt{sub: sub, node: n, doubt: doubt}, v.databases)
+	for i, database := range v.databases {
+		places = append(places, n.place(database, got[i].status, got[i].proof)...)
 	}
-	return places, nil
+	return places, err
 }
 
 // standingAtDoors is how the doors treat a login that the primary lets in: another one they cannot let in.
