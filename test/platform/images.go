@@ -13,7 +13,7 @@ import (
 )
 
 func newImages() *cobra.Command {
-	backendOnly := false
+	backendOnly, cluster := false, ""
 	c := &cobra.Command{
 		Use:   "images",
 		Short: "Build the backend and hand the platform's images to the test cluster",
@@ -21,14 +21,21 @@ func newImages() *cobra.Command {
 			"Run it in the checkout.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return images(c.Context(), backendOnly)
+			return images(c.Context(), cluster, backendOnly)
 		},
 	}
 	c.Flags().BoolVar(&backendOnly, "backend-only", false, "leave the base image as it is")
+	c.Flags().StringVar(&cluster, "cluster", "", "the test cluster's folder; default: .cluster in the checkout")
 	return c
 }
 
-func images(ctx context.Context, backendOnly bool) error {
+func images(ctx context.Context, cluster string, backendOnly bool) error {
+	if cluster != "" {
+		var err error
+		if cluster, err = filepath.Abs(cluster); err != nil { // the command below runs in another folder
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "demo-backend-")
 	if err != nil {
 		return fmt.Errorf("making a folder for the backend: %w", err)
@@ -40,11 +47,11 @@ func images(ctx context.Context, backendOnly bool) error {
 		return fmt.Errorf("building the backend: %w", err)
 	}
 	if !backendOnly {
-		if err := goTool(ctx, "run", "-C", "test/cluster", ".", "image"); err != nil {
+		if err := goTool(ctx, "run", "-C", "test/cluster", ".", "--dir", cluster, "image"); err != nil {
 			return fmt.Errorf("making the base image: %w", err)
 		}
 	}
-	err = goTool(ctx, "run", "-C", "test/cluster", ".", "image", "--name", deploy.BackendImage,
+	err = goTool(ctx, "run", "-C", "test/cluster", ".", "--dir", cluster, "image", "--name", deploy.BackendImage,
 		"--file", binary+":/backend", "--entrypoint", "/backend", "--user", "65532:65532")
 	if err != nil {
 		return fmt.Errorf("making the image of the backend: %w", err)
