@@ -7,7 +7,7 @@ KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
 GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit search e2e fuzz lint cluster-up cluster-down platform
+.PHONY: help build demo test unit search e2e bench soak fuzz lint cluster-up cluster-down platform
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,18 @@ search: ## walk every order of events around a rotation: about two minutes
 e2e: images ## what a user would see, on a real cluster
 	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
 		go test -p 2 -parallel 2 -timeout 45m ./pkg/kube ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
+
+bench: images build ## measure a rotation beside a bare restart, and start-up beside kubectl's; fails where a bound is missed
+	go run ./test/bench --kubeconfig $(KUBECONFIG_CLUSTER)
+
+SOAK_DIR := $(CURDIR)/.soak
+SOAK     ?= 30m
+
+soak: ## rotations in a row for SOAK (30m), disturbed at random, on a cluster of their own whose API server goes away
+	$(CLUSTER) --dir $(SOAK_DIR) up
+	go run ./test/platform images --cluster $(SOAK_DIR)
+	KUBECTL_ROTATE_KUBECONFIG=$(SOAK_DIR)/kubeconfig KUBECTL_ROTATE_CLUSTER=$(SOAK_DIR) KUBECTL_ROTATE_SOAK=$(SOAK) \
+		go test -count=1 -v -timeout 60m -run TestSoak ./test/e2e; ended=$$?; $(CLUSTER) --dir $(SOAK_DIR) down; exit $$ended
 
 FUZZTIME ?= 30s
 
