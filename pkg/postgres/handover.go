@@ -204,16 +204,12 @@ func (s *Server) everywhere(ctx context.Context, n *session, sub subject, do fun
 }
 
 func (s *Server) within(ctx context.Context, node Node, database string, sub subject, do func(context.Context, *session, holdings) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.stall()*9/10)
-	defer cancel()
-	n, err := s.enter(ctx, node, database)
+	n, err := s.at(ctx, node, database)
 	if err != nil {
 		return err
 	}
-	defer n.hangUp()
-	if err := n.look(ctx); err != nil {
-		return err
-	}
+	ctx, cancel := context.WithTimeout(ctx, s.stall()*9/10)
+	defer cancel()
 	if err := n.exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
@@ -229,6 +225,27 @@ func (s *Server) within(ctx context.Context, node Node, database string, sub sub
 		return err
 	}
 	return wrap(n.exec(ctx, "COMMIT"), "committing")
+}
+
+// at gives a session in one database of a node. It stays open, as that of the node does: a way that is slow to open must not
+// be opened anew while a lock is held.
+func (s *Server) at(ctx context.Context, node Node, database string) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	defer cancel()
+	key := node.Name + "\x00" + database
+	if kept := s.admin[key]; kept != nil {
+		if kept.look(ctx) == nil {
+			return kept, nil
+		}
+		kept.hangUp()
+		delete(s.admin, key)
+	}
+	n, err := s.enter(ctx, node, database)
+	if err != nil {
+		return nil, err
+	}
+	s.admin[key] = n
+	return n, n.look(ctx)
 }
 
 // give lets the owner have all that the login has and will make, in every database.
