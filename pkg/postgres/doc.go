@@ -7,8 +7,12 @@
 // nothing has to be reassigned, no table is locked, and a login can be dropped without a trace. An adopted login is never
 // dropped: at the end of the first rotation it loses LOGIN and its password, and stays as the owner.
 //
+// That is the strategy to choose. Two others are there for those who cannot: [Clone] copies grants to a new login, and
+// [SingleLogin] changes the password of one that has to stay.
+//
 // Every effect is one transaction, under an advisory lock that all operators share, with the fence called inside the
-// lock. Roles belong to the whole cluster, so one transaction is enough. An operator who stalls in the middle has his
+// lock. Roles belong to the whole cluster, so one transaction is enough; grants that are copied or taken follow in one for each
+// database, under the same lock, and a login that lacks some is altered. An operator who stalls in the middle has his
 // transaction ended by the server itself, and nothing is done.
 //
 // Passwords never reach the server in SQL: it is given SCRAM-SHA-256 verifiers that are computed here.

@@ -105,7 +105,10 @@ func (s *Server) mayErase(ctx context.Context, c *cluster, sub subject) error {
 		return nil // it keeps what it has
 	}
 	looks := []func(context.Context, subject) error{c.primary.prepared, c.primary.members}
-	if !sub.byHand() && !s.Reassign { // else they are seen to first
+	switch {
+	case sub.copied():
+		looks = append(looks, c.primary.keeps)
+	case !sub.byHand() && !s.Reassign: // else they are seen to first
 		looks = append(looks, c.primary.dependants)
 	}
 	for _, look := range looks {

@@ -37,6 +37,9 @@ func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotat
 		if err != nil {
 			return err
 		}
+		if s.Strategy == Clone {
+			return cl.primary.nameClone(ctx, &c, r)
+		}
 		owner, err := s.ownerOf(ctx, cl.primary, r)
 		if err != nil {
 			return err

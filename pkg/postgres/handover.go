@@ -19,7 +19,7 @@ import (
 // byHand is true of a login that works by rights of its own on what another role owns, or did until a rotation joined the two.
 func (sub subject) byHand() bool {
 	r := sub.role
-	return r != nil && !sub.generated() && !sub.adopted() && (r.owner() == r.Name || r.joined())
+	return r != nil && !sub.generated() && !sub.adopted() && !sub.copied() && (r.owner() == r.Name || r.joined())
 }
 
 // giving are the statements after which the owner has all that the login has. None takes anything from anybody, so that they can
@@ -278,6 +278,9 @@ func (n *session) give(ctx context.Context, h holdings) error {
 // take leaves the login with nothing, in every database. From a login that was made here only what it has come to own is
 // taken, and only where that was agreed to.
 func (s *Server) take(ctx context.Context, n *session, sub subject) error {
+	if sub.copied() {
+		return s.uncopy(ctx, n, sub)
+	}
 	if !sub.byHand() && !s.Reassign {
 		return nil
 	}

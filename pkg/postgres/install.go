@@ -17,7 +17,7 @@ import (
 func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		n := cl.primary
-		return s.change(ctx, n, f, func(ctx context.Context) (func(context.Context) error, error) {
+		err := s.change(ctx, n, f, func(ctx context.Context) (func(context.Context) error, error) {
 			sub, err := s.subject(ctx, n, c)
 			if err != nil {
 				return nil, err
@@ -36,6 +36,10 @@ func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Crede
 				return n.run(ctx, append(joining, list...))
 			}, err
 		})
+		if err != nil {
+			return err
+		}
+		return s.complete(ctx, n, f, c)
 	})
 	return wrap(err, "installing %s", c.ID)
 }
@@ -49,6 +53,8 @@ func (s *Server) installing(ctx context.Context, n *session, sub subject) ([]sta
 		return nil, err
 	}
 	switch {
+	case sub.cloned():
+		return s.cloning(ctx, n, sub)
 	case sub.generated() && sub.role == nil:
 		return s.creating(ctx, n, sub)
 	case sub.generated():

@@ -34,7 +34,10 @@ func (s *Server) plan(ctx context.Context, n *session, e rotation.Effect, sub su
 		list = sub.revoking()
 	case rotation.EffectErase:
 		list = sub.erasing()
-		if sub.byHand() {
+		switch {
+		case sub.copied() && sub.role != nil:
+			lines, err = s.planned(ctx, n, sub.alone(), holdings.takes)
+		case sub.byHand():
 			lines, err = s.planned(ctx, n, sub, func(h holdings) []statement { return append(h.reassigning(), h.taking()...) })
 		}
 	default:
@@ -59,6 +62,9 @@ func (s *Server) plan(ctx context.Context, n *session, e rotation.Effect, sub su
 func (s *Server) planInstall(ctx context.Context, n *session, sub subject) (list []statement, lines []string, err error) {
 	if list, err = s.installing(ctx, n, sub); err != nil {
 		return nil, nil, err
+	}
+	if sub.cloned() {
+		return list, []string{fmt.Sprintf("-- and after it, in each database: GRANT to %s whatever is granted to %s", ident(sub.c.ID), ident(sub.model()))}, nil
 	}
 	model, joining, err := s.joining(ctx, n, sub)
 	if err == nil && model.role != nil {

@@ -47,6 +47,7 @@ func (s *Server) Standing(ctx context.Context, c rotation.Credential) (places []
 type view struct {
 	sub       subject
 	databases []string
+	lacks     string // what it has not and should, in words; "" for nothing
 	position  string // of the primary's log; "" where there is no standby to compare with
 }
 
@@ -64,6 +65,9 @@ func (s *Server) behindLock(ctx context.Context, cl *cluster, c rotation.Credent
 		if v.sub.letsIn() {
 			v.databases, err = n.databases(ctx, v.sub)
 		}
+		if err == nil && v.sub.letsIn() && v.sub.copied() && !c.Value.Empty() {
+			v.lacks, err = s.lacks(ctx, n, v.sub)
+		}
 		return err
 	})
 	return v, err
@@ -80,6 +84,9 @@ func (s *Server) standingAt(ctx context.Context, n *session, v view) ([]rotation
 		return n.place("", rotation.Unknown, "this standby has not replayed yet what the primary knows"), nil
 	case status != rotation.Unknown:
 		return n.place("", status, proof), nil
+	}
+	if v.lacks != "" {
+		return n.place("", rotation.Altered, v.lacks), nil
 	}
 	if len(v.databases) == 0 {
 		return n.place("", rotation.Unknown, "there is no database that it may connect to"), nil

@@ -16,6 +16,7 @@ type subject struct {
 	owner string // whose objects the login works on; "" where neither the credential nor the catalogue tells
 	// serves is true of a role that a login made here names as its owner.
 	serves bool
+	clone  string // the login that was made as a clone of this one; "" for none
 }
 
 // subject looks c up.
@@ -36,17 +37,20 @@ func (s *Server) subject(ctx context.Context, n *session, c rotation.Credential)
 	}
 	sub.serves, err = one[bool](ctx, n, `
 		SELECT EXISTS (SELECT FROM pg_roles r WHERE shobj_description(r.oid, 'pg_authid') = $1)`, loginMark+c.ID)
+	if err == nil {
+		sub.clone, err = n.cloneOf(ctx, c.ID)
+	}
 	return sub, wrap(err, "looking for the logins of %s", c.ID)
 }
 
 // generated is true of a credential that Generate made; others were found in use.
 func (sub subject) generated() bool {
 	owner := sub.c.Meta[MetaOwner]
-	return owner != "" && owner != sub.c.ID
+	return StrategyOf(sub.c) == Clone || owner != "" && owner != sub.c.ID
 }
 
 // adopted is true of a login that owns the application's objects itself.
-func (sub subject) adopted() bool { return sub.owner == sub.c.ID }
+func (sub subject) adopted() bool { return sub.owner == sub.c.ID && !sub.copied() }
 
 // acts is the role that sessions of the login have to act as: the owner, or what one that was found in use acts as now, if no
 // rotation has changed that.
@@ -78,11 +82,13 @@ func (sub subject) mayChange() error {
 		return rotation.Refuse(fmt.Errorf("role %q is a login of %q, not of %q", r.Name, owner, sub.owner))
 	case !sub.c.Value.Empty() && r.knows && fits(r.verifier, r.Name, sub.c.Value) == fitYes:
 		return nil // it has our password, whoever took the mark off
+	case sub.isOurClone():
+		return nil
 	case sub.generated():
 		return rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("role %q exists, and no rotation has made it", r.Name),
 			fmt.Sprintf("find out whose it is; rename or drop it, or give it the comment %q", loginMark+sub.owner)))
-	case sub.c.Value.Empty() && !sub.serves && !r.marked() && !r.joined():
+	case sub.c.Value.Empty() && !sub.serves && sub.clone == "" && !r.marked() && !r.joined():
 		return rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("role %q exists again, and nothing shows that it is the one that was retired", r.Name),
 			"find out whose it is, and drop it by hand if nobody needs it"))
