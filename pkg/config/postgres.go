@@ -10,7 +10,7 @@ import (
 
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
-var strategies = []string{"alternate", "same-user"}
+var strategies = []string{"alternate", "clone", "same-user"}
 
 func validatePostgres(t Target, path *field.Path) (all field.ErrorList) {
 	path = path.Child("postgres")

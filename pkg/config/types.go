@@ -86,8 +86,8 @@ type Postgres struct {
 	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, allow, prefer, require,
 	// verify-ca or verify-full. Default: prefer.
 	SSLMode string `yaml:"sslmode,omitempty"`
-	// Strategy is how the next version comes about: alternate makes another login under one owner role; same-user changes the
-	// password of the login, with a gap. Default: alternate.
+	// Strategy is how the next version comes about: alternate makes another login under one owner role; clone makes one with
+	// copies of the grants of the one before; same-user changes the password of the login, with a gap. Default: alternate.
 	Strategy string `yaml:"strategy,omitempty"`
 	// Owner is the role that owns the application's objects, where the login in use is another one that works by grants on
 	// them. Default: found in the server's catalogue, or refused where that is not clear.
