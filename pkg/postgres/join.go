@@ -137,7 +137,7 @@ func (p *preflight) lacksRole(ctx context.Context) error {
 			return wrap(err, "reading the rights of %s", p.n.user)
 		}
 		if !has {
-			return p.lacks("may not act for "+role, "GRANT %s TO %s", ident(role), ident(p.n.user))
+			return p.lacks("may not act for "+role, "%s", p.n.membership(role, p.n.user))
 		}
 	}
 	return nil

@@ -14,9 +14,9 @@ import (
 
 // byRunbook is an application on which the runbook's script has run three times: it uses the last of the logins that this left,
 // by grants on what its owner owns.
-func byRunbook(t *testing.T) *app {
+func byRunbook(t *testing.T, version string) *app {
 	t.Helper()
-	a := newApp(t)
+	a := appOn(t, version)
 	a.as(a.opened(a.current), "CREATE TABLE items (n int GENERATED ALWAYS AS IDENTITY, body text)", "CREATE VIEW recent AS SELECT * FROM items")
 	for _, day := range []string{"_20260301", "_20260601", "_20260901"} {
 		a.current = rotation.Credential{V: 1, ID: a.owner + day, Value: rotation.NewSecret([]byte("wQ/3+" + day + "="))}
@@ -94,8 +94,10 @@ func TestChooseOwner(t *testing.T) {
 
 // Old sessions and new ones, of either login, use what any of them makes; the login in use is dropped, with all it had handed
 // over; the other logins stay as they are.
-func TestRotationAfterTheRunbook(t *testing.T) {
-	a := byRunbook(t)
+func TestRotationAfterTheRunbook(t *testing.T) { onVersions(t, later, afterTheRunbook) }
+
+func afterTheRunbook(t *testing.T, version string) {
+	a := byRunbook(t, version)
 	ctx := context.Background()
 	third, reports := a.lent()
 	old := a.opened(a.current)
@@ -183,7 +185,7 @@ func (a *app) counts(conn *pgx.Conn, query string, want int) {
 // Killed anywhere, the same call goes on; taken back at any of these moments, the login in use serves as before, and a member of
 // its owner more.
 func TestInterruptedAndTakenBackAfterTheRunbook(t *testing.T) {
-	a := byRunbook(t)
+	a := byRunbook(t, "")
 	ctx := context.Background()
 	a.lent()
 	c, err := a.server.Generate(ctx, 2, a.current)
@@ -242,7 +244,7 @@ func TestWhatCannotBeHandedOverIsRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := byRunbook(t)
+			a := byRunbook(t, "")
 			names := strings.NewReplacer("$login", ident(a.current.ID), "$owner", ident(a.owner))
 			a.sql(a.database, names.Replace(c.harm))
 			a.refusedFor(a.server, a.current, c.reason, names.Replace(c.hint))
@@ -254,7 +256,7 @@ func TestWhatCannotBeHandedOverIsRefused(t *testing.T) {
 
 // Two roles that may be the owner are both named; the configuration says which.
 func TestAmbiguousOwnerIsRefused(t *testing.T) {
-	a := byRunbook(t)
+	a := byRunbook(t, "")
 	a.sql(a.database, fmt.Sprintf("CREATE SCHEMA %s AUTHORIZATION %[1]s", ident(a.current.ID)))
 	a.refusedFor(a.server, a.current, fmt.Sprintf("whose objects %q works on is not clear", a.current.ID), "postgres.owner")
 	if _, err := a.server.Generate(context.Background(), 2, a.current); !errors.Is(err, rotation.ErrRefused) {
@@ -273,13 +275,18 @@ func TestAmbiguousOwnerIsRefused(t *testing.T) {
 }
 
 // An admin that is no superuser is told what it lacks, and can make the whole rotation with just that.
-func TestLimitedAdminAfterTheRunbook(t *testing.T) {
-	a := byRunbook(t)
+func TestLimitedAdminAfterTheRunbook(t *testing.T) { onVersions(t, later, limitedAfterTheRunbook) }
+
+func limitedAfterTheRunbook(t *testing.T, version string) {
+	a := byRunbook(t, version)
 	ctx := context.Background()
 	a.server.Admin = a.limitedAdmin("GRANT pg_signal_backend TO %s", a.owner, a.current.ID)
 	admin := ident(a.server.Admin.User)
 	for _, role := range []string{a.owner, a.current.ID} {
 		grant := fmt.Sprintf("GRANT %s TO %s", ident(role), admin)
+		if a.major() >= 16 {
+			grant += " WITH INHERIT TRUE, SET TRUE"
+		}
 		a.refusedFor(a.server, a.current, "may not act for "+role, grant)
 		a.sql("postgres", grant)
 	}
