@@ -122,7 +122,7 @@ func (a *acceptor) revoke() Step {
 // something to bring back, the time since when.
 func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 	all := State{Phase: Done}
-	for _, c := range rec.Others() {
+	for _, c := range a.apart(rec) {
 		s, err := a.isRefused(ctx, rec, c)
 		if err != nil {
 			return State{}, err
@@ -130,9 +130,9 @@ func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 		all.worsen(s.Phase != Done, s.Phase)
 		all.Items = append(all.Items, s.Items...)
 	}
-	all.Note = fmt.Sprintf("%s refused", ids(rec.Others()))
+	all.Note = fmt.Sprintf("%s refused", ids(a.apart(rec)))
 	if all.Phase != Done {
-		all.Note = fmt.Sprintf("%s not refused yet", ids(rec.Others()))
+		all.Note = fmt.Sprintf("%s not refused yet", ids(a.apart(rec)))
 	}
 	return all, nil
 }
@@ -176,7 +176,7 @@ func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 }
 
 func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
-	for _, c := range rec.Others() {
+	for _, c := range a.apart(rec) {
 		s, err := a.standing(ctx, a.left(c), Absent)
 		if err != nil {
 			return err
@@ -218,9 +218,12 @@ func (a *acceptor) retire() Step {
 func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 	all := State{Phase: Done, Note: fmt.Sprintf("%s gone", ids(rec.Others()))}
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, a.left(c), Absent)
-		if err != nil {
-			return State{}, err
+		s := State{Phase: Done}
+		if !a.shares(rec, c) {
+			var err error
+			if s, err = a.standing(ctx, a.left(c), Absent); err != nil {
+				return State{}, err
+			}
 		}
 		_, live := rec.Live[c.V]
 		s.worsen(live, ToDo)
@@ -237,20 +240,25 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 // forgotten that a server still accepts.
 func (a *acceptor) erase(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
-		s, err := a.standing(ctx, a.left(c), Absent)
-		if err != nil {
+		if err := a.eraseAt(ctx, rec, c); err != nil {
 			return err
 		}
-		_, live := rec.Live[c.V]
-		if s.Phase == Done && !live {
-			continue
-		}
-		if err := a.server.Erase(ctx, a.fence, c); err != nil {
-			return err
-		}
-		if live {
+		if _, live := rec.Live[c.V]; live {
 			return a.Store.Retire(ctx, rec.Revision, c.V)
 		}
 	}
 	return nil
+}
+
+// eraseAt has the server forget c, unless it is forgotten there, or its name is the target's.
+func (a *acceptor) eraseAt(ctx context.Context, rec Record, c Credential) error {
+	if a.shares(rec, c) {
+		return nil
+	}
+	s, err := a.standing(ctx, a.left(c), Absent)
+	_, live := rec.Live[c.V]
+	if err != nil || s.Phase == Done && !live {
+		return err
+	}
+	return a.server.Erase(ctx, a.fence, c)
 }

@@ -23,7 +23,7 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	if err != nil || stragglers == nil {
 		return State{Phase: Doubtful, Note: "the system cannot tell who uses the old version"}, err
 	}
-	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(rec.Others()))}
+	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(o.apart(rec)))}
 	for _, g := range stragglers.all {
 		s.Items = append(s.Items, Item{Name: g.name, Phase: Waiting, Note: g.note})
 	}
@@ -46,6 +46,19 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	return s, nil
 }
 
+// shares says whether c has the very name of the target, as a password that somebody has changed by hand leaves it:
+// the server has forgotten c's value, and what took the name away would take the target away. Where all
+// versions have one name, the server tells them apart itself.
+func (o *overlap) shares(rec Record, c Credential) bool {
+	t, ok := rec.Target()
+	return ok && t.ID == c.ID && o.gap() == ""
+}
+
+// apart are the versions to be left behind that do not share the target's name.
+func (o *overlap) apart(rec Record) []Credential {
+	return slices.DeleteFunc(rec.Others(), func(c Credential) bool { return o.shares(rec, c) })
+}
+
 // straggler is a session of an other version and whom it belongs to.
 type straggler struct {
 	name, note string
@@ -66,7 +79,7 @@ type podOf struct {
 func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
 	found := &stragglers{}
 	var sessions []Session
-	for _, c := range rec.Others() {
+	for _, c := range o.apart(rec) {
 		use, err := o.System.InUse(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("who uses %s: %w", c.ID, err)
