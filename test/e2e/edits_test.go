@@ -65,6 +65,7 @@ func TestEditInStandby(t *testing.T) {
 	if w.login() != byHand {
 		t.Errorf("the Secret holds %s, want the value by hand", w.login().user)
 	}
+	w.standby("backend_v2")
 }
 
 // A controller that takes the label on a template away whenever it appears is not fought for ever: the run ends and
