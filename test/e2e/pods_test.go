@@ -187,7 +187,7 @@ func TestNodeThatIsDown(t *testing.T) {
 func (w *world) deadNode() string {
 	w.Helper()
 	name := strings.ReplaceAll(w.ns, "e2e-", "dead-")
-	node, err := w.kube.CoreV1().Nodes().Create(w.ctx, &corev1.Node{
+	_, err := w.kube.CoreV1().Nodes().Create(w.ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: corev1.NodeSpec{Unschedulable: true, Taints: []corev1.Taint{
 			{Key: "kubectl-rotate.test/dead", Effect: corev1.TaintEffectNoSchedule}, {Key: "kubectl-rotate.test/dead", Effect: corev1.TaintEffectNoExecute},
@@ -197,8 +197,8 @@ func (w *world) deadNode() string {
 	w.Cleanup(func() {
 		_ = w.kube.CoreV1().Nodes().Delete(context.WithoutCancel(w.ctx), name, metav1.DeleteOptions{})
 	})
-	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Reason: "NodeStatusUnknown"}}
-	_, err = w.kube.CoreV1().Nodes().UpdateStatus(w.ctx, node, metav1.UpdateOptions{})
+	silent := []byte(`{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown"}]}}`)
+	_, err = w.kube.CoreV1().Nodes().Patch(w.ctx, name, types.StrategicMergePatchType, silent, metav1.PatchOptions{}, "status")
 	w.must("having it silent", err)
 	return name
 }

@@ -117,18 +117,6 @@ func (r result) says(t *testing.T, texts ...string) {
 	}
 }
 
-// answering runs a command on a terminal of its own, at which somebody types answer. What it prints is in stdout.
-func (w *world) answering(answer string, args ...string) result {
-	w.Helper()
-	c := w.command("restricted", args...)
-	c.Args = []string{"script", "-qec", strings.Join(c.Args, " "), "/dev/null"}
-	c.Path = "/usr/bin/script"
-	c.Env = append(c.Env, "ACCESSIBLE=1") // lines instead of a screen
-	c.Stdin = strings.NewReader(answer)
-	out, _ := c.CombinedOutput()
-	return result{args: args, code: c.ProcessState.ExitCode(), stdout: string(out)}
-}
-
 // What is down while it rolls, and what does not tell when it is up, is asked for before anything begins, by name.
 func TestConsentToWhatIsDown(t *testing.T) {
 	w := newWorld(t)
@@ -148,16 +136,16 @@ func TestConsentToWhatIsDown(t *testing.T) {
 		"deployment/blind: a container has no readiness probe: a new pod counts as ready as soon as it runs",
 		"deployment/reloaded: Reloader restarts it when the Secret changes: it rolls twice",
 	}
-	r := w.answering("2\n", "postgres")
-	if r.code != 3 {
-		t.Errorf("want exit code 3: %s", r)
-	}
-	_, question, _ := strings.Cut(r.stdout, "begin: rotate v1 to v2")
-	for _, text := range append(asked, "1: go on") {
-		if !strings.Contains(question, text) {
-			t.Errorf("%q is not asked: %s", text, r)
+	s := w.terminal(100, 50)
+	s.run("postgres")
+	s.shows("begin asks")
+	for _, text := range asked {
+		if !strings.Contains(strings.Join(strings.Fields(s.screen()), " "), text) {
+			t.Errorf("%q is not asked:\n%s", text, s.screen())
 		}
 	}
+	s.press("q")
+	s.shows("exit code 3")
 	w.unchanged(before)
 	w.rotate(0, "postgres", "--yes", "--soak=0").says(t, asked...)
 	w.standby("backend_v2")
