@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +50,7 @@ func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) 
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
 	conn, err := pgx.ConnectConfig(ctx, config)
+	dialer.arrived(err == nil)
 	if err != nil && dialer.err != nil {
 		return nil, unreachable(dialer.err) // without the address, which a tunnel does not care about
 	}
@@ -60,6 +62,29 @@ type dialer struct {
 	node Node
 	tls  TLS
 	err  error
+	last *arriving
+}
+
+// arriving is a connection on which a login is under way. If that fails nobody has to wait for its end, which a tunnel
+// takes half a second for.
+type arriving struct {
+	net.Conn
+	in atomic.Bool
+}
+
+// Close ends it, behind our back as long as nobody is in.
+func (a *arriving) Close() error {
+	if a.in.Load() {
+		return a.Conn.Close()
+	}
+	go func() { _ = a.Conn.Close() }()
+	return nil
+}
+
+func (d *dialer) arrived(in bool) {
+	if d.last != nil {
+		d.last.in.Store(in)
+	}
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -85,10 +110,16 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 }
 
 func (d *dialer) open(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.node.Dial != nil {
-		return d.node.Dial(ctx, network, address)
+	dial := d.node.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
 	}
-	return new(net.Dialer).DialContext(ctx, network, address)
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.last = &arriving{Conn: conn}
+	return d.last, nil
 }
 
 // milliseconds writes a duration as PostgreSQL's timeouts want it.
