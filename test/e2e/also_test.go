@@ -47,6 +47,7 @@ func (w *world) edited(name, manager, key, value string) {
 // Another Secret of the same login, in keys of its own: both switch, who reads the other one rolls too, an edit there is
 // seen and named, and an abort puts both back.
 func TestAlso(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	old := w.login()
@@ -84,6 +85,7 @@ func TestAlso(t *testing.T) {
 
 // A Secret of the same login in another namespace, with a workload there.
 func TestAlsoInAnotherNamespace(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	there := *w
 	there.ns = w.ns + "-b"
@@ -111,6 +113,7 @@ func TestAlsoInAnotherNamespace(t *testing.T) {
 
 // A Secret that is configured to hold the same login and holds another is refused before anything begins.
 func TestAlsoOfAnotherLogin(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.secretOf(w.ns, "reports-db", map[string]string{"username": "reports", "password": "s3cret-of-reports"})
 	config := "--config=" + w.targets("also:\n- {name: reports-db}\n- {name: gone}")

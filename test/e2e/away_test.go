@@ -12,6 +12,7 @@ import (
 // The API server is away for 20 seconds in each step: nothing answers, and every connection is cut, those of the tunnels
 // too. The run says so, waits, and goes on by itself. Before anything has begun it is an error at once.
 func TestAPIServerAway(t *testing.T) {
+	long(t)
 	const away = 20 * time.Second
 	w := newWorld(t)
 	w.loadedWith(25)
@@ -70,6 +71,7 @@ func (r *running) retries() bool {
 // A tunnel of the port-forward dies sooner or later, at any point of what is said in it. Before anything has begun that is
 // an error, and the same command goes on; from then on the run mends it itself. It never hangs.
 func TestTunnelsThatDie(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy := w.through()

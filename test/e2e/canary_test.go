@@ -23,6 +23,7 @@ import (
 // server's log with every statement logged, nor in its statistics, not in the API server's audit log, events or other
 // objects, not in a run's arguments, environment or files. Each place is first shown to be one in which something is found.
 func TestSecretsShowNowhere(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	for _, s := range []string{
 		`ALTER SYSTEM SET log_statement = 'all'`, `SELECT pg_reload_conf()`,

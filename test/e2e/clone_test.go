@@ -8,6 +8,7 @@ import (
 // A login that owns nothing is rotated by a clone, under load, and the next by a clone of that; half way one is taken back. No
 // request fails. Where the login owns something, it is refused and said what to do.
 func TestClone(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	config := w.configured("strategy: clone")
 	before := w.fingerprint()

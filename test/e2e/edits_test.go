@@ -14,6 +14,7 @@ import (
 // Somebody changes one key of the Secret by hand in the middle of a rotation, and not the connection string beside it:
 // the run stops and says who it was; with consent it puts things right and goes on.
 func TestEditInMidRun(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	w.rotate(3, "postgres", "--yes", "--until=rollout")
@@ -31,6 +32,7 @@ func TestEditInMidRun(t *testing.T) {
 // A GitOps controller writes the old value back after it was changed: the run stops, and says which it is and what to do
 // about it.
 func TestControllerTakesTheValueBack(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	before := w.secret(credentials)
 	w.rotate(3, "postgres", "--yes", "--until=activate")
@@ -47,6 +49,7 @@ func TestControllerTakesTheValueBack(t *testing.T) {
 // In standby a value that somebody has put into the Secret is a version of its own: it is saved before anything begins,
 // and can be gone back to.
 func TestEditInStandby(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.rotate(0, "postgres", "--yes", "--soak=0")
 	w.superuser(`ALTER ROLE backend_v2 PASSWORD 'typed-by-hand'`)
@@ -71,6 +74,7 @@ func TestEditInStandby(t *testing.T) {
 // A controller that takes the label on a template away whenever it appears is not fought for ever: the run ends and
 // names who writes the workload; nothing is lost, and without the controller it goes on.
 func TestControllerTakesTheLabelAway(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	manifest, err := w.kube.AppsV1().Deployments(w.ns).Get(w.ctx, "backend", metav1.GetOptions{})

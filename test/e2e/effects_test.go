@@ -13,6 +13,7 @@ import (
 // done it and before the answer is given back; the run is killed with SIGKILL then, and the same command goes on. So it
 // goes for the way back from the middle of the next.
 func TestKillInEveryRequest(t *testing.T) {
+	long(t)
 	const app, record = "PATCH secrets/postgresql-credentials", "PATCH secrets/postgresql-credentials-rotate"
 	w := newWorld(t)
 	w.loadedWith(25)

@@ -11,6 +11,7 @@ import (
 // The login in a place that a rotation would not change is refused before anything begins, with the lines of
 // configuration that settle it: a second Secret, a variable, a ConfigMap. Where looking is not permitted, that is said.
 func TestTheLoginElsewhere(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	now := w.login()
 	w.secretOf(w.ns, "reports-db", map[string]string{"PGUSER": now.user, "PGPASSWORD": now.password})

@@ -17,6 +17,7 @@ import (
 // While one operator rotates, a second is refused, and told who it is, where, since when, and what to do. Ctrl-C gives the
 // target back at once. After a kill -9 the same command takes it over at once.
 func TestTwoOperators(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	first := w.start("restricted", "postgres", "--yes", "--soak=1s")
@@ -53,6 +54,7 @@ func TestTwoOperators(t *testing.T) {
 // Somebody on another host may be dead: the run waits for a sign of life, counts down, and goes on. Who gives one is not
 // disturbed.
 func TestOperatorOnAnotherHost(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.held("alice on laptop, pid 4711", 8)
 	w.says(w.rotate(4, "postgres", "--yes", "--wait=false"), "alice on laptop, pid 4711 has been at work on postgres since ")
@@ -64,6 +66,7 @@ func TestOperatorOnAnotherHost(t *testing.T) {
 
 // One operator stalls, another aborts, the first wakes up: it ends, says why, and changes nothing, wherever it was.
 func TestStalledOperator(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	for _, at := range []struct {

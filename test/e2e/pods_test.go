@@ -33,6 +33,7 @@ func session(user, password string) corev1.PodSpec {
 // A pod that was handed the old Secret although its label is new, as a kubelet's cache may do: its session on the old
 // login gives it away, and it is replaced.
 func TestPodWithTheOldSecret(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(20)
 	old := w.secret(credentials)
@@ -87,6 +88,7 @@ func (w *world) deceived(old *corev1.Secret) string {
 // What an autoscaler does in the middle of a rollout: more pods. All of them end on the new login. Beforehand it is said
 // that there would not be connections enough for the most that it may make.
 func TestScaledUpInMidRollout(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(20)
 	_, err := w.kube.AutoscalingV2().HorizontalPodAutoscalers(w.ns).Create(w.ctx, &autoscalingv2.HorizontalPodAutoscaler{
@@ -112,6 +114,7 @@ func TestScaledUpInMidRollout(t *testing.T) {
 // A CronJob that has the old login baked into its template: the run that is on holds the drain up, and is named; its next
 // run is asked about only where it reads the Secret.
 func TestForgottenCronJob(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	now := w.login()
 	job := batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: session(now.user, now.password)}}}
@@ -166,6 +169,7 @@ func TestMountedSecret(t *testing.T) {
 // A node that has stopped reporting keeps its pod terminating: it is named and left out, and the rotation comes to its
 // end.
 func TestNodeThatIsDown(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	node := w.deadNode()
 	p := reader("stranded", credentials)

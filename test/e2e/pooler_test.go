@@ -19,6 +19,7 @@ import (
 // seen before anything changes for the consumers, and said with what to do. That done, the rotation goes through, and what the
 // pool keeps of the old login is named as the pool's.
 func TestPoolerWithAListOfUsers(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.pooled()
 	w.loaded()

@@ -22,6 +22,7 @@ func (w *world) configured(postgres string) string {
 // The password of one login changes: only by the configuration, and only after a consent that says what is lost. A yes is
 // not enough. It converges, and the role is the one that it was.
 func TestSameUser(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	config := w.configured("strategy: same-user")
 	before, old := w.fingerprint(), w.login()
@@ -45,6 +46,7 @@ func TestSameUser(t *testing.T) {
 // Stopped in the middle of the gap, in another process with another idea of the strategy, it is taken back: the old password is
 // stored again, and nothing is left of the new one.
 func TestSameUserAbortedHalfWay(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	config := w.configured("strategy: same-user")
 	for _, until := range []string{"install", "activate", "rollout"} {

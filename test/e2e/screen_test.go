@@ -13,6 +13,7 @@ import (
 // Somebody rotates at a terminal: looks, agrees, watches the rollout, makes the window narrow, leaves in the soak, comes
 // back, and finds all of it on the terminal at the end.
 func TestScreen(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	s := w.terminal(80, 24)
@@ -37,6 +38,7 @@ func TestScreen(t *testing.T) {
 
 // Taking it back from the screen is the same run turned round.
 func TestAbortOnTheScreen(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	before := w.login()
@@ -58,6 +60,7 @@ func TestAbortOnTheScreen(t *testing.T) {
 
 // Ctrl-C restores the terminal, and says how to go on.
 func TestCtrlCOnTheScreen(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	s := w.terminal(80, 24)
 	s.run("postgres", "--yes", "--soak=5m", "-v=6")

@@ -13,6 +13,7 @@ import (
 // run it and before it can say so; the run is killed with SIGKILL then, and the same command goes on. So it goes for the
 // way back from the quarantine of the next.
 func TestKillInEveryStatement(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	w.report(w.login()) // somebody whose session has to be ended
@@ -76,6 +77,7 @@ func (w *world) killInStatements(proxy *sqlProxy, args ...string) (killed string
 // Before anything has begun that is an error at once, and the same command goes on; from then on the run mends it itself.
 // So it does when the connection stays and the server falls silent.
 func TestConnectionLostAtEveryQuery(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy, config := w.sqlThrough()

@@ -76,6 +76,7 @@ func (w *world) withoutAdminPassword() error {
 // A port-forward takes a WebSocket, as an administrator may; where WebSockets do not come through, the port-forward and the
 // relay go over SPDY.
 func TestWithoutWebSockets(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy := w.through()
@@ -102,6 +103,7 @@ func TestWithoutWebSockets(t *testing.T) {
 // All that goes to the API server, the tunnels too, goes through the proxy that kubectl would take: that of the
 // kubeconfig, spoken to in the clear or over TLS, or that of the environment. Without it the server's name means nothing.
 func TestHTTPSProxy(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	plain, secure := w.newConnectProxy(false), w.newConnectProxy(true)

@@ -74,6 +74,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// long leaves a test to `make soak`: it takes minutes, and shows what is rare.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv(soakVariable) == "" {
+		t.Skip("it takes minutes: see `make soak`")
+	}
+}
+
 // newCluster is a world without a platform.
 func newCluster(t *testing.T) *world {
 	t.Helper()
