@@ -169,7 +169,7 @@ func (o *overlap) replaceStragglers(ctx context.Context, rec Record) error {
 		if ended[g.w.Name] || g.w.Fixed || !g.w.Settled || g.w.ready() < g.w.Desired {
 			continue
 		}
-		if err := o.Consumers.Replace(ctx, g.w, g.p); err != nil {
+		if err := o.replace(ctx, g.w, g.p); err != nil {
 			return fmt.Errorf("replacing pod %s, which still uses the old version: %w", g.p.Name, err)
 		}
 		ended[g.w.Name] = true

@@ -64,12 +64,28 @@ func (o *overlap) everywhere(a spread) Step {
 // not fit: one at a time, and only while all others serve.
 func (o *overlap) bring(ctx context.Context, w Workload, editions []Edition, fits func(View) bool) error {
 	if o.toMove(w, editions, fits) {
-		return o.Consumers.Move(ctx, w, o.home(w, editions, fits))
+		return o.move(ctx, w, o.home(w, editions, fits))
 	}
 	if p, ok := o.leftover(w, editions, fits); ok {
-		return o.Consumers.Replace(ctx, w, p)
+		return o.replace(ctx, w, p)
 	}
 	return nil
+}
+
+// move and replace read the intent again right before: a run that slept since it looked would find the template as
+// it was before somebody aborted, and take that for its own work to do.
+func (o *overlap) move(ctx context.Context, w Workload, n int) error {
+	if err := o.fence(ctx); err != nil {
+		return err
+	}
+	return o.Consumers.Move(ctx, w, n)
+}
+
+func (o *overlap) replace(ctx context.Context, w Workload, p Pod) error {
+	if err := o.fence(ctx); err != nil {
+		return err
+	}
+	return o.Consumers.Replace(ctx, w, p)
 }
 
 // leftover is a pod of a settled workload that does not fit although its template does: its container

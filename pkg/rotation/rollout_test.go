@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -26,6 +27,14 @@ func (f *fleet) Replace(_ context.Context, _ Workload, p Pod) error {
 	return nil
 }
 
+// decided is a Store whose record has this intent.
+type decided struct {
+	Store
+	intent Intent
+}
+
+func (d decided) Load(context.Context) (Record, error) { return Record{Intent: &d.intent}, nil }
+
 // told is a System that is also a Server, and never called.
 type told struct{ Server }
 
@@ -40,7 +49,7 @@ func rolling(t *testing.T, f *fleet, back bool, es []Edition) (State, func()) {
 	if back {
 		i = Intent{From: 2, To: 1, Attempt: 2, Back: true}
 	}
-	o := &overlap{Parts: Parts{System: told{}, Consumers: f}, Options: Options{Skew: time.Second}, intent: i}
+	o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: i}, Consumers: f}, Options: Options{Skew: time.Second}, intent: i}
 	step := o.rollout()
 	rec := Record{Intent: &i, Editions: es}
 	s, err := step.Check(context.Background(), rec)
@@ -100,5 +109,29 @@ func TestRolloutBackToTheOldPods(t *testing.T) {
 	}
 	if apply(); !slices.Equal(f.moved, []int{0}) {
 		t.Errorf("moved to %v, want back to no label", f.moved)
+	}
+}
+
+// An operator who sleeps between a look and its effect wakes up to a decision of somebody else's: no template is moved and no
+// pod ended for the old one.
+func TestNobodyIsMovedForAnotherDecision(t *testing.T) {
+	mine := Intent{From: 1, To: 2, Attempt: 1}
+	es := editions(only(1), only(2))
+	p := aPod("old", 0, noon)
+	for name, w := range map[string]Workload{
+		"template": {Name: "deployment/backend", Created: noon, Desired: 1, Settled: true, Pods: []Pod{p}},
+		"pod":      {Name: "deployment/backend", Created: noon, Edition: 2, Desired: 1, Settled: true, Pods: []Pod{p}},
+	} {
+		f := &fleet{}
+		for _, now := range []Intent{mine, {From: 2, To: 1, Attempt: 2, Back: true}} {
+			o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: now}, Consumers: f}, Options: Options{Skew: time.Second}, intent: mine}
+			err := o.bring(t.Context(), w, es, func(v View) bool { return v.Active == 2 })
+			if now != mine && !errors.Is(err, ErrSuperseded) || now == mine && err != nil {
+				t.Errorf("%s, decided for %v: %v", name, now.To, err)
+			}
+		}
+		if got := len(f.moved) + len(f.replaced); got != 1 {
+			t.Errorf("%s: moved %v, replaced %v; want one effect, of the decision that stands", name, f.moved, f.replaced)
+		}
 	}
 }
