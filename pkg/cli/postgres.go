@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -143,44 +140,8 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		Limit:   effectLimit,
 		Wake:    consumers.Changes(watched),
 	}
-	o.Preflight = []func(context.Context, rotation.Record) ([]rotation.Item, error){
-		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in) }),
-		o.noted(func(context.Context) ([]string, error) { return unproven, nil }),
-		o.noted(store.Preflight),
-		o.noted(func(ctx context.Context) ([]string, error) { return elsewhere(ctx, in, store, consumers, data.Current) }),
-		o.asked(consumers.Preflight),
-		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
-			return outlasting(ctx, consumers, o.Soak, in.clients.Now())
-		}),
-		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
-			return beside(ctx, consumers[0], in.target.Postgres)
-		}),
-		o.noted(func(ctx context.Context) (notes []string, err error) {
-			if server.Growth, notes, err = growth(ctx, consumers); err != nil {
-				return notes, err
-			}
-			more, err := as.Preflight(ctx, data.Current)
-			return append(notes, more...), err
-		}),
-	}
+	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, server: server, as: as, unproven: unproven, current: data.Current})
 	return o, nil
-}
-
-// redacted is text without any value that the target has or had. Where they cannot be read nothing of it is shown.
-func redacted(ctx context.Context, store rotation.Store, text string) string {
-	rec, err := store.Load(ctx)
-	if err != nil {
-		return ""
-	}
-	for _, c := range append(slices.Collect(maps.Values(rec.Live)), rec.Current) {
-		value := string(c.Value.Reveal())
-		for _, form := range []string{value, url.QueryEscape(value), base64.StdEncoding.EncodeToString([]byte(value))} {
-			if form != "" {
-				text = strings.ReplaceAll(text, form, rotation.Redacted)
-			}
-		}
-	}
-	return text
 }
 
 // consumersOf are those of the target's Secret, and of the others that hold the same login, in whatever namespace.

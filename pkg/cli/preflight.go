@@ -11,10 +11,47 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
+
+// looks are what a preflight of PostgreSQL looks at.
+type looks struct {
+	store     *kubesecret.Store
+	consumers workload.Across
+	server    *postgres.Server
+	as        database // server, under its strategy
+	unproven  []string // ways in that could not be reached
+	current   rotation.Credential
+}
+
+// preflight is all that is looked at before a rotation of a PostgreSQL login begins.
+func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation.Record) ([]rotation.Item, error) {
+	return []func(context.Context, rotation.Record) ([]rotation.Item, error){
+		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in) }),
+		o.noted(func(context.Context) ([]string, error) { return l.unproven, nil }),
+		o.noted(l.store.Preflight),
+		o.noted(func(ctx context.Context) ([]string, error) {
+			return elsewhere(ctx, in, l.store, l.consumers, l.current)
+		}),
+		o.asked(l.consumers.Preflight),
+		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
+			return outlasting(ctx, l.consumers, o.Soak, in.clients.Now())
+		}),
+		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
+			return beside(ctx, l.consumers[0], in.target.Postgres)
+		}),
+		o.noted(func(ctx context.Context) (notes []string, err error) {
+			if l.server.Growth, notes, err = growth(ctx, l.consumers); err != nil {
+				return notes, err
+			}
+			more, err := l.as.Preflight(ctx, l.current)
+			return append(notes, more...), err
+		}),
+	}
+}
 
 // noted is a preflight whose notes are told to the operator.
 func (o *opened) noted(look func(context.Context) ([]string, error)) func(context.Context, rotation.Record) ([]rotation.Item, error) {

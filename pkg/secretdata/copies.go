@@ -24,6 +24,13 @@ var (
 // isUserName says whether a key of this name holds a login.
 func isUserName(key string) bool { return userKey.MatchString(key) }
 
+// Holds says whether text holds the password of a login, as it stands, as a hash that PostgreSQL stores, or in any encoding
+// or two around each other that are known here.
+func Holds(text, login, password string) bool {
+	_, found := findCopy(text, login, password)
+	return password != "" && found
+}
+
 // findCopy looks for the password of a login in text and says in which form it stands there.
 func findCopy(text, login, password string) (form string, found bool) {
 	if form, found = findHash(text, login, password); found {
