@@ -108,6 +108,7 @@ func (s *Screen) Log() io.Writer { return logWriter{s.program} }
 
 type logWriter struct{ program *tea.Program }
 
+// Write shows text in the log.
 func (w logWriter) Write(text []byte) (int, error) {
 	w.program.Send(logMsg(text))
 	return len(text), nil

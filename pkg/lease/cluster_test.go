@@ -102,9 +102,13 @@ func (r *room) refused(l *Lease, because string) {
 
 func (r *room) await(what string, is func() bool) {
 	r.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
+	end, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-end:
 			r.Fatalf("waiting until %s", what)
+		case <-tick.C:
 		}
 	}
 }
