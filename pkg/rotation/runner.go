@@ -52,7 +52,7 @@ const (
 	UnderWay Outcome = "under way" // something takes longer than the run was told to wait
 )
 
-// How long to rest between two looks at a step that waits, and at one that is told of changes.
+// How long to rest between two looks at a step that waits, and at one that need not be looked at so soon.
 const (
 	pause     = 250 * time.Millisecond
 	longPause = 2 * time.Second
@@ -90,7 +90,7 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 		case late && (state.Until.IsZero() || r.Timeout == 0):
 			return UnderWay, state, nil
 		}
-		if err := r.rest(ctx, r.Steps[i]); err != nil {
+		if err := r.rest(ctx, r.Steps[i], state); err != nil {
 			return "", state, err
 		}
 		i = next // an earlier one, where that has become false
@@ -282,14 +282,12 @@ func (r *Runner) now() time.Time {
 }
 
 // rest waits before the next look at a step: until a consumer has changed where the step is about those.
-func (r *Runner) rest(ctx context.Context, step Step) error {
-	wake, d := r.Wake, pause
-	if wake != nil && step.Watched {
-		d = longPause
-	} else {
+func (r *Runner) rest(ctx context.Context, step Step, s State) error {
+	wake := r.Wake
+	if !step.Watched {
 		wake = nil
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(r.pauseOf(step, s))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -298,6 +296,14 @@ func (r *Runner) rest(ctx context.Context, step Step) error {
 	case <-wake:
 	}
 	return nil
+}
+
+// pauseOf is how long to rest: longer where somebody tells of a change, and where what is waited for is still a while off.
+func (r *Runner) pauseOf(step Step, s State) time.Duration {
+	if r.Wake != nil && step.Watched || s.Until.Sub(r.now()) > longPause {
+		return longPause
+	}
+	return pause
 }
 
 // detail is a state in one line: its note, and the items that keep it from being done.

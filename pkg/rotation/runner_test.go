@@ -312,3 +312,28 @@ func TestRunLooksAgainAfterAPause(t *testing.T) {
 		t.Errorf("a run that was ended while it was held: %v", err)
 	}
 }
+
+// A soak of ten minutes is no reason to ask the API server for the record forty times in each ten seconds.
+func TestRestIsLongerWhereNothingCanHappenSoon(t *testing.T) {
+	woken := make(chan struct{})
+	for _, c := range []struct {
+		name string
+		wake <-chan struct{}
+		step Step
+		s    State
+		want time.Duration
+	}{
+		{"somebody may come and go", nil, Step{}, State{}, pause},
+		{"consumers, of which nobody tells", nil, Step{Watched: true}, State{}, pause},
+		{"consumers, of whose changes somebody tells", woken, Step{Watched: true}, State{}, longPause},
+		{"not about consumers", woken, Step{}, State{}, pause},
+		{"a soak", nil, Step{}, State{Until: noon.Add(10 * time.Minute)}, longPause},
+		{"the end of one", nil, Step{}, State{Until: noon.Add(time.Second)}, pause},
+		{"a time that is past", nil, Step{}, State{Until: noon.Add(-time.Minute)}, pause},
+	} {
+		r := Runner{Wake: c.wake, Now: func() time.Time { return noon }}
+		if got := r.pauseOf(c.step, c.s); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
