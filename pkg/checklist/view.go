@@ -67,6 +67,9 @@ func (m model) header() []string {
 	for _, line := range report.Wrap(report.Clean(where), m.width) {
 		lines = append(lines, m.paint(faint, line))
 	}
+	if m.pane == paneLog {
+		return append(lines, m.paint(bold, "Log"))
+	}
 	return append(lines, "")
 }
 
@@ -83,14 +86,13 @@ func (m model) paint(color, text string) string { return m.options.Style.Paint(c
 
 // logLines are the log, the newest last.
 func (m model) logLines() (lines []string, focus int) {
-	lines = []string{"Log", ""}
 	for _, line := range m.log {
 		lines = append(lines, report.Wrap(line, m.width)...)
 	}
 	if len(m.log) == 0 {
 		lines = append(lines, "nothing was said beside the steps")
 	}
-	return lines, len(lines) - 1
+	return lines, max(0, len(lines)-1)
 }
 
 func help() []string {
