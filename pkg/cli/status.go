@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -82,7 +83,20 @@ func recorded(ctx context.Context, clients *kube.Clients, t config.Target) (repo
 		return s, fmt.Errorf("target %s: %w", t.Name, err)
 	}
 	stands(&s, rec, t)
+	runs(ctx, &s, clients, t)
 	return s, nil
+}
+
+// runs fills in who is at the target now. Where that cannot be read it stays unknown: nothing else depends on it.
+func runs(ctx context.Context, s *report.Status, clients *kube.Clients, t config.Target) {
+	l := lease.Lease{
+		Leases: clients.Kube.CoordinationV1(), Namespace: s.Namespace, Secret: t.Secret.Name, Me: lease.Me(""), Now: clients.Now,
+	}
+	r, err := l.Who(ctx)
+	s.RunKnown = err == nil
+	if r != nil {
+		s.Run = &report.Run{By: r.Holder.String(), Doing: string(r.Doing), Since: r.Since, Heard: r.Heard}
+	}
 }
 
 // facts are what is known of a target without looking at it.
@@ -128,6 +142,7 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, found config
 	}
 	s := facts(clients, t)
 	stands(&s, rec, t)
+	runs(ctx, &s, clients, t)
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(s)
 	if o.leftovers != nil {

@@ -26,6 +26,7 @@ func (l Listing) Detail(s Status) string {
 	if s.To != 0 {
 		facts = append(facts, []string{"Rotation:", l.decision(s)})
 	}
+	facts = append(facts, []string{"Run:", l.run(s)})
 	facts = append(facts, []string{"Behind:", strings.Join(everyoneBehind(s), ", ")})
 	for _, l := range s.Leftovers {
 		facts = append(facts, []string{"Leftover:", l})
@@ -59,6 +60,19 @@ func (l Listing) decision(s Status) string {
 		text += ", compromised"
 	}
 	return fmt.Sprintf("%s, decided by %s at %s", text, orNone(s.By), l.ago(s.Since))
+}
+
+// run is who is at the target now, and at what.
+func (l Listing) run(s Status) string {
+	r := s.Run
+	if r == nil {
+		return runBy(s)
+	}
+	doing := r.Doing
+	if doing == "" {
+		doing = "at work on"
+	}
+	return fmt.Sprintf("%s, %s %s since %s, last heard of %s ago", r.By, doing, s.Name, l.ago(r.Since), duration.HumanDuration(l.Now.Sub(r.Heard)))
 }
 
 // everyoneBehind names all that are behind.

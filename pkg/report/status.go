@@ -44,6 +44,10 @@ type Status struct {
 	// By is who decided for it, Since when.
 	By    string    `json:"by,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Run is the run that is at the target now; absent where there is none.
+	Run *Run `json:"run,omitempty"`
+	// RunKnown is true where it was looked whether there is one; without it an absent Run means nothing.
+	RunKnown bool `json:"runKnown"`
 	// Behind are the workloads, pods and sessions still on another version than the active one, as kind/name.
 	Behind []string `json:"behind,omitempty"`
 	// BehindKnown is true where it was looked who is behind; without it an empty Behind means nothing.
@@ -54,6 +58,17 @@ type Status struct {
 	Steps []StepStatus `json:"steps,omitempty"`
 	// Error is why the target could not be looked at.
 	Error string `json:"error,omitempty"`
+}
+
+// Run is a run that is at a target, as its Lease says.
+type Run struct {
+	// By is the user, the host and the process: "anna on laptop, pid 4711".
+	By string `json:"by"`
+	// Doing is what it is at, as a phrase that the target's name follows: "rotating".
+	Doing string `json:"doing,omitempty"`
+	// Since is when it began, Heard when it was last heard of.
+	Since time.Time `json:"since"`
+	Heard time.Time `json:"heard"`
 }
 
 // PhaseStandby is the phase of a target with nothing under way.

@@ -16,11 +16,12 @@ const day = 24 * time.Hour
 func targets() []Status {
 	return []Status{
 		{Name: "postgres", Kind: "postgres", Namespace: "shop", Secret: "postgresql-credentials", Owner: "SRE", Version: 2, ID: "backend_v2",
-			Rotated: noon.Add(-12 * day), Due: noon.Add(78 * day), Phase: PhaseStandby, BehindKnown: true},
+			Rotated: noon.Add(-12 * day), Due: noon.Add(78 * day), Phase: PhaseStandby, BehindKnown: true, RunKnown: true},
 		{Name: "orders", Kind: "postgres", Namespace: "shop", Secret: "orders-db", Owner: "Orders", Version: 8, ID: "orders_v8",
 			Rotated: noon.Add(-3 * time.Minute), Due: noon.Add(90 * day), Phase: "drain", Recorded: true, From: 7, To: 8, By: "anna@example.com", Since: noon.Add(-4 * time.Minute)},
 		{Name: "reports", Kind: "postgres", Namespace: "shop", Secret: "reports-db", Version: 3, ID: "reports_v3",
 			Rotated: noon.Add(-101 * day), Due: noon.Add(-11 * day), Overdue: true, Phase: "rollout", Stuck: "ImagePullBackOff", From: 3, To: 4, By: "cron",
+			Run: &Run{By: "cron on runner-1, pid 17", Doing: "rotating", Since: noon.Add(-2 * time.Minute), Heard: noon.Add(-4 * time.Second)}, RunKnown: true,
 			Since: noon.Add(-26 * time.Hour), Behind: []string{"deployment/reports", "pod/reports-7d-x", "pod/reports-7d-y"}, BehindKnown: true},
 		{Name: "fresh", Kind: "postgres", Namespace: "shop", Secret: "fresh-db", Owner: "SRE", Phase: PhaseStandby, Recorded: true},
 		{Name: "lost", Kind: "postgres", Namespace: "shop", Secret: "lost-db", Owner: "SRE", Error: "secret \"lost-db\" not found"},

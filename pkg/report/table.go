@@ -20,7 +20,7 @@ func (l Listing) headers() []string {
 		names = append([]string{"NAMESPACE"}, names...)
 	}
 	if l.Format == Wide {
-		names = append(names, "SECRET", "LOGIN", "TOWARDS", "BY")
+		names = append(names, "SECRET", "LOGIN", "TOWARDS", "BY", "RUN")
 	}
 	return names
 }
@@ -31,7 +31,7 @@ func (l Listing) row(s Status) []string {
 		cells = append([]string{s.Namespace}, cells...)
 	}
 	if l.Format == Wide {
-		cells = append(cells, s.Secret, orNone(s.ID), towards(s), orNone(s.By))
+		cells = append(cells, s.Secret, orNone(s.ID), towards(s), orNone(s.By), runBy(s))
 	}
 	for i := range cells {
 		cells[i] = Clean(cells[i])
@@ -156,6 +156,17 @@ func towards(s Status) string {
 		return none
 	}
 	return fmt.Sprintf("%v to %v", s.From, s.To)
+}
+
+// runBy is who is at the target now.
+func runBy(s Status) string {
+	switch {
+	case s.Run != nil:
+		return s.Run.By
+	case !s.RunKnown:
+		return unknown
+	}
+	return none
 }
 
 func orNone(text string) string {
