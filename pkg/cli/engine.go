@@ -27,6 +27,12 @@ type engine struct {
 	helpful []rbacv1.PolicyRule
 }
 
+// rulesIn are the rules of a target that is in that namespace, whether it says so or the kubeconfig does.
+func (e engine) rulesIn(namespace string, t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
+	t.Namespace = namespace
+	return e.rules(t, via)
+}
+
 // opening is what an engine is given to open a target.
 type opening struct {
 	clients   *kube.Clients
@@ -111,7 +117,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	if err := permitted(ctx, clients, e.rules(t, kube.Via(f.via)), namespace); err != nil {
+	if err := permitted(ctx, clients, e.rulesIn(namespace, t, kube.Via(f.via)), namespace); err != nil {
 		return nil, err
 	}
 	o, err := e.open(ctx, opening{

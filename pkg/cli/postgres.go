@@ -70,18 +70,38 @@ func postgresRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule
 		}
 		all[s.Namespace] = append(all[s.Namespace], kubesecret.RulesAlso(s.Name)...)
 	}
-	all[""] = append(homeRules(t, via), all[""]...)
+	all[""] = append(homeRules(t), all[""]...)
+	there := serverKey(t)
+	if there != "" && all[there] == nil {
+		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	}
+	all[there] = append(all[there], wayRules(via)...)
 	return all
 }
 
-// homeRules are those in the target's own namespace.
-func homeRules(t config.Target, via kube.Via) []rbacv1.PolicyRule {
+// serverKey is the namespace of the server as rules are kept by: "" where it is the target's own.
+func serverKey(t config.Target) string {
+	if n := t.Postgres.Namespace; n != t.Namespace {
+		return n
+	}
+	return ""
+}
+
+// homeRules are those in the target's own namespace, the way to the server aside.
+func homeRules(t config.Target) []rbacv1.PolicyRule {
 	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
 	if admin := t.Postgres.Admin.Secret; admin != nil {
-		rules = append(rules, rbacv1.PolicyRule{
-			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{admin.Name}, Verbs: []string{"get"},
-		})
+		rules = append(rules, readSecret(admin.Name))
 	}
+	return rules
+}
+
+func readSecret(name string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name}, Verbs: []string{"get"}}
+}
+
+// wayRules are those that the way to the server takes, where the server is.
+func wayRules(via kube.Via) (rules []rbacv1.PolicyRule) {
 	way := func(sub string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/" + sub}, Verbs: []string{"create"}}
 	}
@@ -157,7 +177,12 @@ func consumersOf(in opening, kept []string, redact func(string) string) workload
 		}
 		all[i].Names = append(all[i].Names, s.Name)
 	}
-	all[0].Keep, all[0].More = kept, in.target.Consumers
+	for _, c := range all {
+		if c.Namespace == serverNamespace(in) {
+			c.Keep = kept
+		}
+	}
+	all[0].More = in.target.Consumers
 	return all
 }
 

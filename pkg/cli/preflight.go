@@ -30,7 +30,9 @@ type looks struct {
 // preflight is all that is looked at before a rotation of a PostgreSQL login begins.
 func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation.Record) ([]rotation.Item, error) {
 	return []func(context.Context, rotation.Record) ([]rotation.Item, error){
-		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in) }),
+		o.noted(func(ctx context.Context) ([]string, error) {
+			return written(ctx, in, l.server.Strategy != postgres.SameUser)
+		}),
 		o.noted(func(context.Context) ([]string, error) { return l.unproven, nil }),
 		o.noted(l.store.Preflight),
 		o.noted(func(ctx context.Context) ([]string, error) {
@@ -41,7 +43,7 @@ func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation
 			return outlasting(ctx, l.consumers, o.Soak, in.clients.Now())
 		}),
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
-			return beside(ctx, l.consumers[0], in.target.Postgres)
+			return beside(ctx, l.consumers, in.target.Postgres)
 		}),
 		o.noted(func(ctx context.Context) (notes []string, err error) {
 			if l.server.Growth, notes, err = growth(ctx, l.consumers); err != nil {
@@ -76,8 +78,9 @@ func (o *opened) asked(look func(context.Context) ([]string, []rotation.Item, er
 	}
 }
 
-// written refuses a Secret with a copy of the credential that could not be changed with it.
-func written(ctx context.Context, in opening) (notes []string, err error) {
+// written refuses a Secret with a copy of the credential that could not be changed with it, and, where the login is to
+// change, one that does not say it.
+func written(ctx context.Context, in opening, renames bool) (notes []string, err error) {
 	for _, s := range secretsOf(in) {
 		found, err := in.clients.Kube.CoreV1().Secrets(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
 		if err != nil {
@@ -86,6 +89,10 @@ func written(ctx context.Context, in opening) (notes []string, err error) {
 		l := layout(s)
 		if err := l.Check(found.Data); err != nil {
 			return nil, rotation.Refuse(fmt.Errorf("secret %s/%s: %w", s.Namespace, s.Name, err))
+		}
+		if err := l.CheckLogin(found.Data); err != nil && renames {
+			return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("secret %s/%s: %w", s.Namespace, s.Name, err),
+				"keep the login in the Secret too, and say its key in the configuration (username); or change the password alone, with a gap: postgres.strategy: same-user"))
 		}
 		for _, remark := range l.Remarks(found.Data) {
 			notes = append(notes, fmt.Sprintf("secret %s/%s: %s", s.Namespace, s.Name, remark))
@@ -96,17 +103,22 @@ func written(ctx context.Context, in opening) (notes []string, err error) {
 
 // beside are the containers beside the server itself that are handed the Secret: the server's own workload is never
 // rolled, so they stay on the old login.
-func beside(ctx context.Context, consumers *workload.Consumers, p *config.Postgres) (notes []string, asks []rotation.Item, err error) {
-	kept, err := consumers.Kept(ctx)
-	for _, k := range kept {
-		for _, name := range k.Containers {
-			if name != p.Container {
-				asks = append(asks, rotation.Item{Name: k.Name, Note: fmt.Sprintf(
-					"its container %s reads the Secret beside the server, which is not rolled: it keeps the old login until you restart it", name)})
+func beside(ctx context.Context, consumers workload.Across, p *config.Postgres) (notes []string, asks []rotation.Item, err error) {
+	for _, c := range consumers {
+		kept, err := c.Kept(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, k := range kept {
+			for _, name := range k.Containers {
+				if name != p.Container {
+					asks = append(asks, rotation.Item{Name: k.Name, Note: fmt.Sprintf(
+						"its container %s reads the Secret beside the server, which is not rolled: it keeps the old login until you restart it", name)})
+				}
 			}
 		}
 	}
-	return nil, asks, err
+	return nil, asks, nil
 }
 
 // elsewhere refuses where the login stands in a place that the rotation would not change: in another Secret of the

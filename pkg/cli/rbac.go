@@ -33,10 +33,7 @@ Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --
 			if err != nil {
 				return err
 			}
-			if admin != "" && t.Postgres != nil && t.Postgres.Admin.Secret == nil {
-				t.Postgres.Admin.Secret = &config.KeyRef{Name: admin}
-			}
-			return g.printRole(t, kube.Via(via))
+			return g.printRole(t, kube.Via(via), admin)
 		},
 	}
 	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
@@ -52,12 +49,19 @@ func anyTarget(found config.Config, args []string) (config.Target, error) {
 	return target(found, "", args)
 }
 
-func (g *global) printRole(t config.Target, via kube.Via) error {
+// printRole prints the Roles of a target. admin is the Secret that the server's own pod is given the administrator's
+// password from, where the configuration names none: it is where the server is.
+func (g *global) printRole(t config.Target, via kube.Via, admin string) error {
+	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
 	rules := engineOf(t.Kind).rules(t, via)
+	if admin != "" && t.Postgres != nil && t.Postgres.Admin.Secret == nil {
+		there := serverKey(t)
+		rules[there] = append(rules[there], readSecret(admin))
+	}
 	for i, namespace := range slices.Sorted(maps.Keys(rules)) {
 		role := rbacv1.Role{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace, *g.kube.Namespace)},
+			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace)},
 			Rules:      append(rules[namespace], engineOf(t.Kind).helpful...),
 		}
 		text, err := yaml.Marshal(role)

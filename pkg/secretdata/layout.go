@@ -83,15 +83,27 @@ func (l Layout) Check(data map[string][]byte) error {
 	return err
 }
 
+// CheckLogin says whether [Layout.Render] would refuse the data as it is, where a credential with another login comes next.
+func (l Layout) CheckLogin(data map[string][]byte) error {
+	_, err := l.rehearse(data, true)
+	return err
+}
+
 // Keys are the keys that a rotation changes, sorted.
 func (l Layout) Keys(data map[string][]byte) ([]string, error) {
+	return l.rehearse(data, false)
+}
+
+// rehearse gives the keys that change when some other credential comes next. Its login is another one where the data
+// can show that, or always.
+func (l Layout) rehearse(data map[string][]byte, always bool) ([]string, error) {
 	old, err := l.Parse(data)
 	if err != nil {
 		return nil, err
 	}
 	r := rewrite{layout: l, old: []rotation.Credential{old}}
 	r.next = rotation.Credential{ID: old.ID, Value: rotation.NewSecret([]byte("the value that comes next"))}
-	if r.writesLogin(data) {
+	if always || r.writesLogin(data) {
 		r.next.ID += "_next"
 	}
 	changed, err := r.apply(data)

@@ -197,6 +197,9 @@ func TestRenderFixedLogin(t *testing.T) {
 		if err == nil || err.Error() != want || rotation.Hint(err) == "" {
 			t.Errorf("a new login was accepted: %v", err)
 		}
+		if err := c.layout.CheckLogin(data); err == nil || !strings.Contains(err.Error(), "the login default stands outside the Secret") {
+			t.Errorf("that the login cannot change is not known beforehand: %v", err)
+		}
 		keys, err := c.layout.Keys(data)
 		if diff := cmp.Diff([]string{c.key}, keys); err != nil || diff != "" {
 			t.Error(err, diff)

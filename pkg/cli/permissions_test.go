@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// allowedIn is an API server that allows everything in some namespaces and nothing elsewhere, where it must be asked
+// under a name.
+func allowedIn(t *testing.T, namespaces ...string) *kube.Clients {
+	t.Helper()
+	client := fake.NewClientset()
+	client.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+		asked := review.Spec.ResourceAttributes
+		if asked.Namespace == "" {
+			t.Errorf("asked for all namespaces: %+v", asked)
+		}
+		review.Status.Allowed = slices.Contains(namespaces, asked.Namespace)
+		return true, review, nil
+	})
+	return &kube.Clients{Kube: client}
+}
+
+// A server in a namespace of its own takes permissions there: a missing one is named before anything changes, and the way
+// to the server is not asked for where it does not lead.
+func TestPermissionsWhereTheServerIs(t *testing.T) {
+	target := config.Target{Secret: config.Secret{Name: "db"}, Postgres: &config.Postgres{Namespace: "data"}}
+	all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward)
+	err := permitted(t.Context(), allowedIn(t, "shop"), all, "shop")
+	if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(rotation.Hint(err), "kubectl rotate rbac") {
+		t.Errorf("%v (%s), want a refusal that says what to do", err, rotation.Hint(err))
+	}
+	for _, want := range []string{"get pods in namespace data", "list pods in namespace data", "create pods/portforward in namespace data"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no word of %q: %v", want, err)
+		}
+	}
+	err = permitted(t.Context(), allowedIn(t, "data"), all, "shop")
+	if err == nil || strings.Contains(err.Error(), "portforward") {
+		t.Errorf("%v, want the permissions of the target alone", err)
+	}
+	if err := permitted(t.Context(), allowedIn(t, "shop", "data"), all, "shop"); err != nil {
+		t.Error(err)
+	}
+	target.Postgres.Namespace = "shop" // the target's own, by another way to say it
+	if all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward); len(all) != 1 {
+		t.Errorf("rules in %d namespaces, want one", len(all))
+	}
+}
