@@ -32,6 +32,7 @@ type ledger struct {
 	Gone     map[rotation.Version]rotation.Tombstone `json:"gone,omitempty"`
 	Editions []rotation.Edition                      `json:"editions,omitempty"`
 	Marks    map[string]time.Time                    `json:"marks,omitempty"`
+	Skipped  map[string]rotation.Skip                `json:"skipped,omitempty"`
 	// Fresh says that the newest edition came with the last write of all by [FieldManager], so that the API server's
 	// own time of that write is the edition's.
 	Fresh bool  `json:"fresh,omitempty"`

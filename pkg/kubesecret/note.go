@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Note changes intent, high, editions and marks, which stand in the application's Secret, in one write. A new edition
+// Note changes intent, high, editions, marks and what was skipped, which stand in the application's Secret, in one write. A new edition
 // is sealed with the data as it is; for the first of all the second Secret is made before, with the key for that.
 //
 // Since the published data stands in the same object, a change of intent makes every Publish and every Retire conflict
@@ -35,7 +35,8 @@ func (s *Store) Note(ctx context.Context, revision string, change func(*rotation
 // noted is p's ledger with what next has made of rec.
 func (s *Store) noted(p pair, rec, next rotation.Record) ledger {
 	l := p.ledger
-	l.Intent, l.High, l.Marks, l.Editions = next.Intent, next.High, maps.Clone(next.Marks), next.Editions
+	l.Intent, l.High, l.Editions = next.Intent, next.High, next.Editions
+	l.Marks, l.Skipped = maps.Clone(next.Marks), maps.Clone(next.Skipped)
 	l.Fresh = false // the time of the newest edition, as Load gave it, becomes its recorded one
 	if p.grown(next) {
 		n := next.Latest()

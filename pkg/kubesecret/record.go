@@ -20,6 +20,7 @@ func (s *Store) record(p pair) (rotation.Record, error) {
 		Gone:     maps.Clone(p.ledger.Gone),
 		Editions: slices.Clone(p.ledger.Editions),
 		Marks:    maps.Clone(p.ledger.Marks),
+		Skipped:  maps.Clone(p.ledger.Skipped),
 	}
 	current, err := s.Parse(p.app.Data)
 	if err == nil {

@@ -22,9 +22,12 @@ type Options struct {
 	Skew     time.Duration // how far the clocks of the API server and the nodes may be apart
 	// Terminate lets revoke end the sessions of clients that are not known pods; otherwise drain waits for them.
 	Terminate bool
-	// Preflight is looked at before a rotation begins: each may refuse, or name what the operator has to agree to
-	// beside the rotation itself, and changes nothing.
+	// Preflight is looked at before a rotation begins: each may refuse, or give items, and changes nothing. Done ones are
+	// shown; the others are what the operator has to agree to beside the rotation itself, and those with a Consent of their
+	// own are asked for one by one: agreeing is recorded.
 	Preflight []func(context.Context, Record) ([]Item, error)
+	// Gates are looked at once every pod runs on the new version, and from then on to the end of the soak.
+	Gates []Gate
 	// Who names what has an address and is no consumer, as far as it is known; "" is nobody known. Nil: nobody is.
 	Who func(ctx context.Context, address string) string
 	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
@@ -39,6 +42,9 @@ type overlap struct {
 	Options
 	intent Intent
 	quiet  time.Time // since when this run has seen nobody on the other versions
+
+	watches []watch  // what this run has seen of each gate
+	without []string // what preflight has found missing that the operator may begin without
 }
 
 // Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until
@@ -59,6 +65,9 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	if told {
 		s := &acceptor{r, server}
 		list = append(list, s.install(), r.activate(), r.rollout())
+		if r.gated() {
+			list = append(list, r.verify())
+		}
 		if !i.Compromised && r.gap() == "" {
 			list = append(list, r.drain())
 		}
@@ -73,6 +82,9 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 		list = append(list, k.publish(), k.distribute())
 	}
 	list = append(list, r.activate(), r.rollout())
+	if r.gated() {
+		list = append(list, r.verify())
+	}
 	if !i.Compromised {
 		list = append(list, k.outlive())
 	}
@@ -151,12 +163,19 @@ func (o *overlap) preflight(ctx context.Context, rec Record) (State, error) {
 	if o.intent.Back {
 		return s, nil
 	}
+	o.without = nil
 	for _, look := range o.Preflight {
-		asks, err := look(ctx, rec)
+		items, err := look(ctx, rec)
 		if err != nil {
 			return State{}, err
 		}
-		s.Items = append(s.Items, asks...)
+		for _, i := range items {
+			i.MaySkip = i.Consent != "" && i.Phase != Done
+			if i.MaySkip {
+				o.without = append(o.without, i.Name)
+			}
+			s.Items = append(s.Items, i)
+		}
 	}
 	return s, nil
 }
@@ -175,6 +194,7 @@ func (o *overlap) note(rec *Record) {
 	rec.Intent = &i
 	rec.High = max(rec.High, i.To, i.From)
 	rec.Marks = map[string]time.Time{}
+	rec.Skipped = o.skipping(nil, o.without)
 }
 
 // stage makes the values durable before anything depends on them: the one in use first, then the new one.

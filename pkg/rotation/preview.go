@@ -64,6 +64,7 @@ type Planned struct {
 	State Phase    `json:"state"`
 	Note  string   `json:"note,omitempty"`
 	Lines []string `json:"lines,omitempty"`
+	Items []Item   `json:"items,omitempty"` // what is looked at before it, where that is done now
 	Final bool     `json:"final,omitempty"` // there is no way back after it
 }
 
@@ -114,9 +115,11 @@ func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
 			return p, nil
 		}
 		if step.Guard != nil && step.Name == StepBegin {
-			if _, err := step.Guard(ctx, rec); err != nil {
+			g, err := step.Guard(ctx, rec)
+			if err != nil {
 				return p, err
 			}
+			p.Items = g.Items
 		}
 		if err := step.Apply(ctx, rec); err != nil {
 			return p, err

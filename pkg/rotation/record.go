@@ -83,6 +83,7 @@ type Record struct {
 	Gone     map[Version]Tombstone  // which are past the point of no return, with or without a value still stored
 	Editions []Edition
 	Marks    map[string]time.Time
+	Skipped  map[string]Skip // what an operator has decided to go on without, under the present intent, by its name
 }
 
 // Clone gives a record that shares nothing with r that can be changed.
@@ -92,7 +93,7 @@ func (r Record) Clone() Record {
 		intent := *r.Intent
 		c.Intent = &intent
 	}
-	c.Live, c.Gone, c.Marks = maps.Clone(r.Live), maps.Clone(r.Gone), maps.Clone(r.Marks)
+	c.Live, c.Gone, c.Marks, c.Skipped = maps.Clone(r.Live), maps.Clone(r.Gone), maps.Clone(r.Marks), maps.Clone(r.Skipped)
 	c.Editions = slices.Clone(r.Editions)
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,13 +15,15 @@ type Rotation struct {
 	Parts
 	Options
 
-	Emit    func(Event)                                  // nil: nobody listens
-	Consent func(context.Context, Question) error        // nil: nothing is agreed to
-	Hold    func(context.Context) (held bool, err error) // see Runner
-	Timeout time.Duration                                // see Runner
-	Limit   time.Duration                                // see Runner
-	Wake    <-chan struct{}                              // see Runner
-	Until   string                                       // the last step to be made; "" is all of them
+	Emit    func(Event)                                     // nil: nobody listens
+	Consent func(context.Context, Question) error           // nil: nothing is agreed to
+	Hold    func(context.Context) (held bool, err error)    // see Runner
+	Offer   func(context.Context, Question) (Answer, error) // see Runner
+	Skips   func() []string                                 // see Runner
+	Timeout time.Duration                                   // see Runner
+	Limit   time.Duration                                   // see Runner
+	Wake    <-chan struct{}                                 // see Runner
+	Until   string                                          // the last step to be made; "" is all of them
 }
 
 // Result is how a run ended.
@@ -57,7 +60,7 @@ func (r Rotation) Decide(ctx context.Context, w Want) (Intent, error) {
 	return Decide(rec, r.at(w))
 }
 
-// Run makes what w wants, from wherever it is now. A rotation whose rollout fails by itself is taken back,
+// Run makes what w wants, from wherever it is now. A rotation whose rollout or gate fails by itself is taken back,
 // unless its old version has leaked.
 func (r Rotation) Run(ctx context.Context, w Want) (Result, error) {
 	result, err := r.once(ctx, w)
@@ -101,6 +104,7 @@ func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
 		return rec, nil, nil, err
 	}
 	r.Window = 0 // one look is all that a survey has
+	r.Gates = atOnce(r.Gates)
 	run := r.runner(*rec.Intent, Want{})
 	return rec, run.Steps, run.Survey(ctx), nil
 }
@@ -111,18 +115,29 @@ func (r Rotation) runner(i Intent, w Want) *Runner {
 	o.Want = r.at(w)
 	return &Runner{
 		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), r.Until),
-		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
+		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Offer: r.Offer, Skips: r.Skips, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
 	}
 }
 
-// until cuts a list after the step of that name.
+// until cuts a list after the step of that name, or where it would be: not every list has every step.
 func until(steps []Step, name string) []Step {
+	order := StepNames()
+	last := slices.Index(order, name)
 	for i, s := range steps {
-		if s.Name == name {
-			return steps[:i+1]
+		if last >= 0 && slices.Index(order, s.Name) > last {
+			return steps[:i]
 		}
 	}
 	return steps
+}
+
+// atOnce are gates of which one look is all there is.
+func atOnce(gates []Gate) []Gate {
+	gates = slices.Clone(gates)
+	for i := range gates {
+		gates[i].Hold, gates[i].Patience = 0, 0
+	}
+	return gates
 }
 
 func (r Rotation) at(w Want) Want {

@@ -20,7 +20,11 @@ const (
 	ConsentProceed  = "proceed"
 	ConsentUnproven = "unproven"
 	ConsentStale    = "stale"
-	ConsentGap      = "gap" // requests may fail for a while: the old version and the new one cannot overlap
+	ConsentGap      = "gap"    // requests may fail for a while: the old version and the new one cannot overlap
+	ConsentBackup   = "backup" // no backup was found that is young enough
+	ConsentWindow   = "window" // it is not the time for it
+	// ConsentGate is the kind of what Offer asks; no consent given beforehand covers it.
+	ConsentGate = "gate"
 )
 
 // Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks again. It
@@ -31,16 +35,20 @@ type Runner struct {
 	Intent Intent
 	Steps  []Step
 
-	Emit    func(Event)                                  // nil: nobody listens
-	Consent func(context.Context, Question) error        // nil: nothing is agreed to
-	Hold    func(context.Context) (held bool, err error) // asked before each effect, which it may keep waiting; nil: nothing does
-	Timeout time.Duration                                // how long a step may wait for something that has no set time; 0: nothing is waited for
-	Limit   time.Duration                                // how long one look or one effect may take, by the wall clock; 0: no limit of its own
-	Wake    <-chan struct{}                              // says that a consumer has changed; nil: they are looked at more often instead
-	Now     func() time.Time                             // nil: the local clock
+	Emit    func(Event)                                     // nil: nobody listens
+	Consent func(context.Context, Question) error           // nil: nothing is agreed to
+	Hold    func(context.Context) (held bool, err error)    // asked before each effect, which it may keep waiting; nil: nothing does
+	Offer   func(context.Context, Question) (Answer, error) // asked what to do about gates that have failed; nil: the run fails
+	Skips   func() []string                                 // names of gates that the operator has said to skip so far; nil: none
+	Timeout time.Duration                                   // how long a step may wait for something that has no set time; 0: nothing is waited for
+	Limit   time.Duration                                   // how long one look or one effect may take, by the wall clock; 0: no limit of its own
+	Wake    <-chan struct{}                                 // says that a consumer has changed; nil: they are looked at more often instead
+	Now     func() time.Time                                // nil: the local clock
 
-	agreed map[string]bool
-	said   map[string]Event
+	agreed   map[string]bool
+	said     map[string]Event
+	skipping []string  // what an answer to Offer has said to skip
+	patient  time.Time // until when Offer is not asked again
 }
 
 // Outcome is how a run ended.
@@ -86,7 +94,9 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 		case err != nil:
 			r.say(r.Steps[i], State{Phase: Retrying, Note: err.Error()})
 		case state.Phase == Failed:
-			return "", state, &FailedError{Step: r.Steps[i].Name, State: state}
+			if err := r.failed(ctx, r.Steps[next], state); err != nil {
+				return "", state, err
+			}
 		case late && (state.Until.IsZero() || r.Timeout == 0):
 			return UnderWay, state, nil
 		}
@@ -115,6 +125,9 @@ func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err err
 	rec, s, err := r.look(ctx, step)
 	if err != nil {
 		return i, s, err
+	}
+	if names := r.toSkip(step, s); len(names) > 0 {
+		return i, State{Phase: Applying}, r.skip(ctx, step, rec, names)
 	}
 	switch s.Phase {
 	case Done:
@@ -191,7 +204,9 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 		if err != nil || g.Phase != Done {
 			return i, g, err
 		}
-		asked.Items = g.Items
+		if asked.Items, err = r.askEach(ctx, step, s, g.Items); err != nil {
+			return i, s, err
+		}
 	}
 	if step.Ask != "" {
 		if err := r.ask(ctx, step, step.consent(), asked.detail()); err != nil {
@@ -203,6 +218,31 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
 	return i, s, late(ctx, step.Apply(ctx, rec))
+}
+
+// askEach shows what was looked at before a step, and asks for each item that wants a consent of its own. It gives the
+// others.
+func (r *Runner) askEach(ctx context.Context, step Step, s State, items []Item) (others []Item, err error) {
+	if len(items) > 0 {
+		r.say(step, State{Phase: s.Phase, Note: s.Note, Items: items})
+	}
+	for _, i := range items {
+		if !i.MaySkip {
+			others = append(others, i)
+			continue
+		}
+		if err := r.ask(ctx, step, i.Consent, i.Name+": "+i.Note); err != nil {
+			return nil, err
+		}
+	}
+	return others, nil
+}
+
+// skip has a step go on without some of its items.
+func (r *Runner) skip(ctx context.Context, step Step, rec Record, names []string) error {
+	ctx, cancel := r.limit(ctx)
+	defer cancel()
+	return late(ctx, step.Skip(ctx, rec, names))
 }
 
 func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error) {

@@ -108,7 +108,7 @@ type Store interface {
 	Stage(ctx context.Context, revision string, c Credential) error
 	// Publish writes view v to the application's Secret and a new edition beside it, in one.
 	Publish(ctx context.Context, revision string, v View) error
-	// Note changes intent, high, editions and marks as change does, and nothing else.
+	// Note changes intent, high, editions, marks and what was skipped as change does, and nothing else.
 	Note(ctx context.Context, revision string, change func(*Record)) error
 	// Retire writes a tombstone for version v, and then forgets its value. Between the two, v is both live and
 	// gone; calling it again forgets the value.

@@ -35,7 +35,14 @@ type Item struct {
 	Of    string `json:"of,omitempty"` // what it is a part of: the workload of a pod
 	Phase Phase  `json:"state,omitempty"`
 	Note  string `json:"note,omitempty"`
+	// MaySkip is true of what an operator can decide to go on without: a gate, something looked at before the beginning.
+	MaySkip bool `json:"maySkip,omitempty"`
+	// Consent is the kind of consent that it takes to begin without it, where that is one of its own.
+	Consent string `json:"-"`
 }
+
+// Skipped is the phase of an item that an operator has decided to go on without.
+const Skipped Phase = "skipped"
 
 // Step is one line of a rotation's checklist. Its functions are given the record as it is when they are
 // called, and that record's intent is the one that the list was made for.
@@ -51,6 +58,8 @@ type Step struct {
 	Guard func(context.Context, Record) (State, error)
 	// Plan says what Apply would do, in lines for people, with no value in them. May be nil.
 	Plan func(context.Context, Record) ([]string, error)
+	// Skip records that the operator goes on without the items of these names, which may be skipped. Nil: nothing of this step may be.
+	Skip func(ctx context.Context, rec Record, names []string) error
 	// Watched is true of a step about consumers only: it need not be looked at before one of them changes.
 	Watched bool
 	// Recorded is true of a step whose Apply writes to the Store and nowhere else.
@@ -81,6 +90,7 @@ const (
 	StepDistribute = "distribute"
 	StepActivate   = "activate"
 	StepRollout    = "rollout"
+	StepVerify     = "verify"
 	StepDrain      = "drain"
 	StepRevoke     = "revoke"
 	StepForget     = "forget"
@@ -92,6 +102,6 @@ const (
 func StepNames() []string {
 	return []string{
 		StepBegin, StepStage, StepInstall, StepPublish, StepDistribute, StepActivate, StepRollout,
-		StepDrain, StepRevoke, StepForget, StepSoak, StepRetire,
+		StepVerify, StepDrain, StepRevoke, StepForget, StepSoak, StepRetire,
 	}
 }

@@ -5,11 +5,12 @@ type move struct {
 	name string
 	do   func(*World)
 	fair bool // it happens sooner or later; the others may or may not
+	cure bool // the gate becomes good: a way back does not wait for that
 }
 
 // environment are all moves that can happen in w.
 func (w *World) environment() (moves []move) {
-	add := func(fair bool, name string, do func(*World)) { moves = append(moves, move{name, do, fair}) }
+	add := func(fair bool, name string, do func(*World)) { moves = append(moves, move{name: name, do: do, fair: fair}) }
 	for i := range w.slots {
 		now, leaving := w.pods[i].now, w.pods[i].leaving
 		if leaving.alive {
@@ -29,6 +30,12 @@ func (w *World) environment() (moves []move) {
 	}
 	if w.quarantined == fresh || w.idle == fresh || w.tokens != w.signing() {
 		add(true, "time passes", func(w *World) { w.pass() })
+	}
+	switch {
+	case w.ill:
+		moves = append(moves, move{name: "the gate becomes good", do: func(w *World) { w.ill = false }, fair: true, cure: true})
+	case w.watched:
+		add(false, "the gate becomes bad", func(w *World) { w.ill = true })
 	}
 	return moves
 }

@@ -207,6 +207,7 @@ func (o *operator) Publish(_ context.Context, _ string, v rotation.View) error {
 		if err := o.writeApp(w); err != nil {
 			return err
 		}
+		o.taking(w, w.views[w.newest()].accept&^viewOf(v).accept != 0 && !w.told, "what others accept")
 		w.edition++
 		w.views[w.edition] = viewOf(v)
 		return nil
@@ -246,6 +247,7 @@ func (o *operator) Retire(_ context.Context, _ string, v rotation.Version) error
 		if err := o.writeApp(w); err != nil {
 			return err
 		}
+		o.taking(w, true, fmt.Sprintf("the value of v%d", v))
 		w.gone[v] = w.intent.attempt
 		return nil
 	})
@@ -262,6 +264,24 @@ func (o *operator) Retire(_ context.Context, _ string, v rotation.Version) error
 // Plan of a store has nothing to say.
 func (o *operator) Plan(context.Context, rotation.Record, rotation.View) ([]string, error) {
 	return nil, nil
+}
+
+// gate is good or bad.
+func (o *operator) gate(context.Context, rotation.Record) (rotation.Item, error) {
+	if o.dead {
+		return rotation.Item{}, errKilled
+	}
+	if o.world.ill {
+		return rotation.Item{Phase: rotation.Failed}, nil
+	}
+	return rotation.Item{Phase: rotation.Done}, nil
+}
+
+// taking notes that something is taken away while the gate is bad. One who fell asleep after looking could not know.
+func (o *operator) taking(w *World, really bool, what string) {
+	if really && w.ill && !o.awake && !w.intent.back && !w.intent.compromised {
+		w.careless = what + " was taken away while the gate was bad"
+	}
 }
 
 // Workloads is the one workload, with its pods.

@@ -20,6 +20,7 @@ type Bounds struct {
 	Stale     bool // kubelets may hand a new pod the edition before the newest
 	Stalled   bool // one operator may fall asleep right before any effect, and wake up at any time after
 	Emergency bool // operators may declare a version compromised
+	Gate      bool // there is a gate, which may be good or bad at any time
 
 	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
 	Sabotage func([]rotation.Step) []rotation.Step
@@ -262,9 +263,11 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 	case s.Told:
 		parts.System = server{op}
 	}
-	steps := rotation.Overlap(parts, i, rotation.Options{
-		Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record(),
-	})
+	options := rotation.Options{Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record()}
+	if s.Gate {
+		options.Gates = []rotation.Gate{{Name: "gate", Look: op.gate}}
+	}
+	steps := rotation.Overlap(parts, i, options)
 	if s.Sabotage != nil {
 		steps = s.Sabotage(steps)
 	}
@@ -342,7 +345,7 @@ func (s *search) settle(w World, work process) string {
 		}
 		if before == st.world {
 			for _, m := range st.world.environment() {
-				if m.fair {
+				if m.fair && !(m.cure && work.want.back) {
 					m.do(&st.world)
 					break
 				}

@@ -104,8 +104,12 @@ func testNote(t *testing.T, s *storeTest) {
 	s.must("note", s.note(s.load().Revision, want))
 	s.must("mark", s.Store.Note(context.Background(), s.load().Revision, func(r *rotation.Record) {
 		r.Marks = map[string]time.Time{rotation.MarkQuarantined: at}
+		r.Skipped = map[string]rotation.Skip{"backup": {By: "alice", At: at}}
 	}))
 	rec := s.load()
+	if skip := rec.Skipped["backup"]; skip.By != "alice" || !skip.At.Equal(at) || len(rec.Skipped) != 1 {
+		t.Errorf("skipped is %+v", rec.Skipped)
+	}
 	if rec.Intent == nil || *rec.Intent != want {
 		t.Errorf("intent is %+v, want %+v", rec.Intent, want)
 	}

@@ -2,6 +2,7 @@ package rotationtest
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -78,6 +79,7 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 			if err := f(ctx); err != nil {
 				return err
 			}
+			s.taking(w, to != accepts, fmt.Sprintf("v%d", c.V))
 			if to != quarantined || w.at[n][c.V] != absent {
 				w.set(n, c.V, to)
 			}

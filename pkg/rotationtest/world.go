@@ -75,7 +75,12 @@ type World struct {
 	outside  uint8  // the version that a client outside the cluster holds, with a session open
 	tokens   uint16 // versions under which something was issued that is still valid
 
+	watched bool // there is a gate
+	ill     bool // and it is bad now
+
 	leaked uint16 // versions that a decision has called compromised
+
+	careless string // what was taken away although the gate was bad
 
 	// which Secrets were written since the stalled operator last looked
 	appMoved, recordMoved bool
@@ -90,7 +95,7 @@ const (
 // newWorld is a target that was never rotated: version 1 is in use everywhere.
 func newWorld(b Bounds) World {
 	told, slots := b.Told, uint8(b.Pods)
-	w := World{told: told, one: b.Single, slots: slots, stale: b.Stale, outside: 1}
+	w := World{told: told, one: b.Single, slots: slots, stale: b.Stale, outside: 1, watched: b.Gate}
 	for n := range w.at {
 		if told {
 			w.at[n][1] = accepts
@@ -131,6 +136,8 @@ func (w *World) issue() {
 // violation says what is wrong with the world as it is; "" when nothing is.
 func (w *World) violation() string {
 	switch {
+	case w.careless != "":
+		return w.careless
 	case w.one && !w.finished():
 		// a gap was agreed to; what is to hold is that it ends
 	case w.told:

@@ -1,0 +1,164 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Gate is a look at how the application fares on the new version, beside what the steps prove: a number of its monitoring,
+// an answer of its own, its logs. A gate is health: it holds a rotation up before anything is taken away, and no step is
+// done because of it. It changes nothing.
+type Gate struct {
+	Name string // its own among a target's; skipping one is recorded under it
+	Want string // what it wants to see, for people
+	// Look says how things are now: Done is good and Failed bad; Waiting and Doubtful are for what cannot be told now, or not
+	// at all. An error counts as Waiting: what could not be looked at neither passes nor fails. The item's name is set by the list.
+	Look     func(context.Context, Record) (Item, error)
+	Hold     time.Duration // how long it has to be good without a break, as this run has seen it
+	Patience time.Duration // how long it may be bad without a break before that is a failure
+}
+
+// lookLimit is how long one look at a gate may take: one that hangs is not known, and holds up no look at the others.
+const lookLimit = 15 * time.Second
+
+// How old a look at a gate may be: while it is waited for, and while the old version is refused.
+const (
+	freshLook   = time.Second
+	settledLook = 10 * time.Second
+)
+
+// watch is what this run has seen of one gate.
+type watch struct {
+	item      Item      // of the last look
+	looked    time.Time // when that was
+	good, bad time.Time // since when it has been so; zero while it is not
+}
+
+// verify has the application well on the new version before anything is taken from it.
+func (o *overlap) verify() Step {
+	return Step{
+		Name: StepVerify,
+		Goal: "the application is well on the new version",
+		Check: func(ctx context.Context, rec Record) (State, error) {
+			return o.isWell(ctx, rec, freshLook)
+		},
+		Plan: func(context.Context, Record) (lines []string, err error) {
+			for _, g := range o.Gates {
+				lines = append(lines, fmt.Sprintf("look at %s: %s", g.Name, g.Want))
+			}
+			return lines, nil
+		},
+		Skip: o.skip,
+	}
+}
+
+// gated says whether gates are looked at. Nothing holds up the way back.
+func (o *overlap) gated() bool { return len(o.Gates) > 0 && !o.intent.Back }
+
+// isWell looks at all gates, those aside that were looked at less than fresh ago. What has leaked waits for none of them.
+func (o *overlap) isWell(ctx context.Context, rec Record, fresh time.Duration) (State, error) {
+	o.look(ctx, rec, fresh)
+	if ctx.Err() != nil {
+		return State{}, context.Cause(ctx)
+	}
+	s := State{Phase: Done}
+	passed, openEnd := 0, false
+	for i, g := range o.Gates {
+		item, until := o.judged(rec, g, &o.watches[i])
+		s.worsen(item.Phase != Skipped, item.Phase)
+		s.Items = append(s.Items, item)
+		switch {
+		case item.Phase == Done || item.Phase == Skipped:
+			passed++
+		case item.Phase == Waiting && until.IsZero():
+			openEnd = true
+		case until.After(s.Until):
+			s.Until = until
+		}
+	}
+	s.Note = fmt.Sprintf("%d of %d gates passed", passed, len(o.Gates))
+	if s.Phase != Waiting || openEnd {
+		s.Until = time.Time{}
+	}
+	if o.intent.Compromised && s.Phase != Done {
+		s.Phase, s.Until, s.Note = Done, time.Time{}, s.Note+"; a value that has leaked waits for none"
+	}
+	return s, nil
+}
+
+// look looks at the gates that were not looked at lately, all at once: none waits for another one's answer.
+func (o *overlap) look(ctx context.Context, rec Record, fresh time.Duration) {
+	if o.watches == nil {
+		o.watches = make([]watch, len(o.Gates))
+	}
+	var all sync.WaitGroup
+	for i, g := range o.Gates {
+		w := &o.watches[i]
+		if _, skipped := rec.Skipped[g.Name]; skipped || !w.looked.IsZero() && o.Now().Sub(w.looked) < fresh {
+			continue
+		}
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, lookLimit)
+			defer cancel()
+			item, err := g.Look(ctx, rec)
+			if err != nil {
+				item = Item{Phase: Waiting, Note: "not known: " + err.Error()}
+			}
+			w.saw(item, o.Now())
+		})
+	}
+	all.Wait()
+}
+
+// saw takes down one look. What could not be told is a break of what was good, and of what was bad.
+func (w *watch) saw(item Item, now time.Time) {
+	w.item, w.looked = item, now
+	since := func(t *time.Time, is bool) {
+		switch {
+		case !is:
+			*t = time.Time{}
+		case t.IsZero():
+			*t = now
+		}
+	}
+	since(&w.good, item.Phase == Done)
+	since(&w.bad, item.Phase == Failed)
+}
+
+// judged is what is to be made of a gate, given for how long it has been as it is; with the end of a wait that ends by itself.
+func (o *overlap) judged(rec Record, g Gate, w *watch) (item Item, until time.Time) {
+	item = w.item
+	item.Name, item.MaySkip = g.Name, true
+	if by, skipped := rec.Skipped[g.Name]; skipped {
+		return Item{Name: g.Name, Phase: Skipped, Note: by.note()}, time.Time{}
+	}
+	now := o.Now()
+	switch {
+	case item.Phase == Done && now.Before(w.good.Add(g.Hold)):
+		item.Phase, until = Waiting, w.good.Add(g.Hold)
+		item.Note += fmt.Sprintf("; to stay so for %v", g.Hold)
+	case item.Phase == Failed && now.Before(w.bad.Add(g.Patience)):
+		item.Phase, until = Waiting, w.bad.Add(g.Patience)
+	}
+	return item, until
+}
+
+// watched is a wait in which gates are looked at too: one that fails ends it, one that is not good makes it longer. What
+// could not be proven was agreed to before.
+func (o *overlap) watched(ctx context.Context, rec Record, s State) (State, error) {
+	well, err := o.isWell(ctx, rec, settledLook)
+	if err != nil {
+		return State{}, err
+	}
+	s.Items = append(slices.Clone(s.Items), well.Items...)
+	switch {
+	case well.Phase == Failed:
+		s.Phase, s.Note, s.Until = Failed, "the application is not well: "+well.Note, time.Time{}
+	case well.Phase == Waiting && s.Phase == Done:
+		s.Phase, s.Note, s.Until = Waiting, s.Note+"; "+well.Note, well.Until
+	}
+	return s, nil
+}
