@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubehistory"
 )
 
 func rbacCommand(g *global) *cobra.Command {
@@ -49,6 +50,15 @@ func anyTarget(found config.Config, args []string) (config.Target, error) {
 	return target(found, "", args)
 }
 
+// helpful are permissions that a run in one of the target's namespaces does without; "" is the target's own.
+func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
+	rules := slices.Clone(engineOf(t.Kind).helpful)
+	if namespace == "" {
+		rules = append(rules, kubehistory.Rules(t.Secret.Name)...)
+	}
+	return rules
+}
+
 // printRole prints the Roles of a target. admin is the Secret that the server's own pod is given the administrator's
 // password from, where the configuration names none: it is where the server is.
 func (g *global) printRole(t config.Target, via kube.Via, admin string) error {
@@ -62,7 +72,7 @@ func (g *global) printRole(t config.Target, via kube.Via, admin string) error {
 		role := rbacv1.Role{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
 			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace)},
-			Rules:      append(rules[namespace], engineOf(t.Kind).helpful...),
+			Rules:      append(rules[namespace], helpful(t, namespace)...),
 		}
 		text, err := yaml.Marshal(role)
 		if err != nil {

@@ -80,7 +80,7 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 	for _, e := range engines() {
 		root.AddCommand(rotateCommand(g, e))
 	}
-	root.AddCommand(abortCommand(g), statusCommand(g), rbacCommand(g), versionCommand(s))
+	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), rbacCommand(g), versionCommand(s))
 	return root
 }
 

@@ -21,13 +21,14 @@ type frontend struct {
 
 // walk makes a run and tells how it ended.
 func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
-	front := g.frontend(o, want, q)
+	front, ended := g.kept(o, g.frontend(o, want, q))
 	o.Emit, o.Consent, o.Hold = front.emit, front.consent, front.hold
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
 		w := want
 		w.Back = back
 		return g.alone(ctx, o, w, q.wait)
 	})
+	ended(ctx, result, err)
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
 		return err
 	}

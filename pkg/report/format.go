@@ -56,31 +56,45 @@ type Listing struct {
 	Now           time.Time // what ages are counted to
 }
 
-// List is the document of `-o json` and `-o yaml`.
-type List struct {
-	// APIVersion is kubectl-rotate/v1alpha1, Kind is StatusList.
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	// Items are the targets, in the order of the configuration.
-	Items []Status `json:"items"`
-}
-
 // Write writes all in the listing's format.
 func (l Listing) Write(w io.Writer, all []Status) error {
-	text, err := l.text(all)
-	if err != nil {
+	d := document{kind: "StatusList", items: append([]Status{}, all...), table: func() string { return l.table(all) }}
+	for _, s := range all {
+		d.names = append(d.names, "target/"+s.Name)
+	}
+	if err := d.write(w, l.Format); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
+	}
+	return nil
+}
+
+// document is a list in all the forms in which it can be written.
+type document struct {
+	kind  string
+	items any
+	names []string
+	table func() string
+}
+
+func (d document) write(w io.Writer, f Format) error {
+	text, err := d.text(f)
+	if err != nil {
+		return err
 	}
 	_, err = w.Write(text)
 	return err
 }
 
-func (l Listing) text(all []Status) (text []byte, err error) {
-	doc := List{APIVersion: "kubectl-rotate/v1alpha1", Kind: "StatusList", Items: append([]Status{}, all...)}
-	if template, ok := strings.CutPrefix(string(l.Format), jsonPath); ok {
+func (d document) text(f Format) (text []byte, err error) {
+	doc := struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Items      any    `json:"items"`
+	}{"kubectl-rotate/v1alpha1", d.kind, d.items}
+	if template, ok := strings.CutPrefix(string(f), jsonPath); ok {
 		return fill(template, doc)
 	}
-	switch l.Format {
+	switch f {
 	case JSONs:
 		var out bytes.Buffer
 		e := json.NewEncoder(&out)
@@ -91,16 +105,16 @@ func (l Listing) text(all []Status) (text []byte, err error) {
 	case YAML:
 		return yaml.Marshal(doc)
 	case Name:
-		for _, s := range all {
-			text = append(text, "target/"+s.Name+"\n"...)
+		for _, name := range d.names {
+			text = append(text, name+"\n"...)
 		}
 		return text, nil
 	}
-	return []byte(l.table(all)), nil
+	return []byte(d.table()), nil
 }
 
 // fill writes doc through a template. Its fields have the names that they have in JSON.
-func fill(template string, doc List) ([]byte, error) {
+func fill(template string, doc any) ([]byte, error) {
 	p, err := parseTemplate(template)
 	if err != nil {
 		return nil, err

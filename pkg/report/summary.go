@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -82,7 +81,7 @@ func verdict(g *rotation.Leg, end End) string {
 func times(g *rotation.Leg) string {
 	var parts []string
 	for _, step := range g.Steps {
-		if g.Worked(step) && g.Spent(step) >= 50*time.Millisecond { // less would read as 0.0s
+		if g.Worked(step) && g.Spent(step) >= shown {
 			parts = append(parts, step+" "+Took(g.Spent(step)))
 		}
 	}

@@ -39,15 +39,20 @@ func (l Listing) row(s Status) []string {
 	return cells
 }
 
-// table is a row for each target; on a screen too narrow for that, a paragraph.
+// table is a row for each target.
 func (l Listing) table(all []Status) string {
 	var rows [][]string
 	for _, s := range all {
 		rows = append(rows, l.row(s))
 	}
-	text := columns(append([][]string{l.headers()}, rows...))
+	return l.lay(l.headers(), rows)
+}
+
+// lay is a table; on a screen too narrow for that, a paragraph for each row.
+func (l Listing) lay(headers []string, rows [][]string) string {
+	text := columns(append([][]string{headers}, rows...))
 	if l.Width > 0 && l.Width < narrow && longest(text) > l.Width {
-		return l.paragraphs(rows)
+		return paragraphs(headers, rows)
 	}
 	if l.NoHeaders {
 		return columns(rows)
@@ -56,12 +61,12 @@ func (l Listing) table(all []Status) string {
 }
 
 // paragraphs has one line for each cell.
-func (l Listing) paragraphs(rows [][]string) string {
+func paragraphs(headers []string, rows [][]string) string {
 	var parts []string
 	for _, r := range rows {
 		var lines [][]string
 		for i, cell := range r {
-			lines = append(lines, []string{l.headers()[i], cell})
+			lines = append(lines, []string{headers[i], cell})
 		}
 		parts = append(parts, columns(lines))
 	}

@@ -294,7 +294,7 @@ func (r *Runner) say(step Step, s State) {
 	}
 	e := Event{
 		Target: r.Target, From: r.Intent.From, To: r.Intent.To, Attempt: r.Intent.Attempt, Back: r.Intent.Back,
-		Step: step.Name, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until,
+		Compromised: r.Intent.Compromised, Step: step.Name, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until,
 	}
 	if reflect.DeepEqual(r.said[step.Name], e) {
 		return
