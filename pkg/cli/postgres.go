@@ -46,7 +46,7 @@ dropped. What is under way is continued; else a rotation begins.`,
 		store: func(in opening) rotation.Store { return secretStore(in) },
 		rules: postgresRules,
 		helpful: []rbacv1.PolicyRule{
-			// The last words of a container that does not come up.
+			// The last words of a container that does not come up, and who is turned away at the server.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 			// A pooler between the application and the server.
 			{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
@@ -154,11 +154,13 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	o.onClose(stop)
 	o.onClose(func() { _ = server.Close() })
 	o.Rotation = rotation.Rotation{
-		Target:  in.target.Name,
-		Parts:   rotation.Parts{System: as, Store: store, Consumers: consumers},
-		Options: rotation.Options{Window: observationWindow, Skew: clockSkew, Now: in.clients.Now, Who: consumers.PodAt},
-		Limit:   effectLimit,
-		Wake:    consumers.Changes(watched),
+		Target: in.target.Name,
+		Parts:  rotation.Parts{System: as, Store: store, Consumers: consumers},
+		Options: rotation.Options{
+			Window: observationWindow, Skew: clockSkew, Now: in.clients.Now, Who: consumers.PodAt, Missed: journalOf(in, pods, server).missed,
+		},
+		Limit: effectLimit,
+		Wake:  consumers.Changes(watched),
 	}
 	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, server: server, as: as, unproven: unproven, current: data.Current})
 	return o, nil

@@ -177,40 +177,6 @@ func (o *overlap) replaceStragglers(ctx context.Context, rec Record) error {
 	return nil
 }
 
-// soak leaves the other versions quarantined for a while before they are erased: whoever was not seen
-// shows up as refused, and one command brings the value back.
-func (o *overlap) soak() Step {
-	return Step{
-		Name: StepSoak,
-		Goal: "the old version has been refused for a while, and nobody missed it",
-		Check: func(ctx context.Context, rec Record) (State, error) {
-			s := o.soaked(rec)
-			if !o.gated() || !rec.leaving() {
-				return s, nil
-			}
-			return o.watched(ctx, rec, s)
-		},
-		Skip: o.skip,
-	}
-}
-
-// soaked is whether the other versions have been refused for long enough.
-func (o *overlap) soaked(rec Record) State {
-	since := rec.Marks[MarkQuarantined]
-	switch {
-	case !rec.leaving():
-		return State{Phase: Done, Note: "nothing is left to be missed"}
-	case !published(rec):
-		return State{Phase: Done, Note: "what is to be erased was never handed out"}
-	case since.IsZero():
-		return State{Phase: Waiting, Note: fmt.Sprintf("%s is not refused yet", ids(rec.Others()))}
-	}
-	if end := since.Add(o.Soak); o.Now().Before(end) {
-		return State{Phase: Waiting, Until: end, Note: fmt.Sprintf("%s refused since %s", ids(rec.Others()), since.UTC().Format(time.TimeOnly))}
-	}
-	return State{Phase: Done, Note: fmt.Sprintf("refused for %v", o.Soak)}
-}
-
 // published says whether an edition ever made one of the other versions active.
 func published(rec Record) bool {
 	for _, c := range rec.Others() {

@@ -30,6 +30,9 @@ type Options struct {
 	Gates []Gate
 	// Who names what has an address and is no consumer, as far as it is known; "" is nobody known. Nil: nobody is.
 	Who func(ctx context.Context, address string) string
+	// Missed is who was turned away with one of the refused since then, as far as anything tells; an error says why that is
+	// not known, beside what is. It changes nothing. Nil: nothing tells.
+	Missed func(ctx context.Context, since time.Time, refused []Credential) ([]Refusal, error)
 	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
 	Want Want
 	// Now is the API server's clock; nil is the local one.
@@ -45,6 +48,8 @@ type overlap struct {
 
 	watches []watch  // what this run has seen of each gate
 	without []string // what preflight has found missing that the operator may begin without
+
+	clients map[string]string // who had an address when it was turned away
 }
 
 // Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until

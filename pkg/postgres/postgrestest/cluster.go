@@ -256,7 +256,7 @@ func (c *Cluster) Resume() error {
 	c.process = c.command("postgres", "-D", c.Data,
 		"-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(c.Port), "-c", "unix_socket_directories="+c.Socket,
 		"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", "autovacuum=off",
-		"-c", "max_prepared_transactions=10", "-c", "log_statement=all", "-c", "log_line_prefix=%m [%p] %u@%d ",
+		"-c", "max_prepared_transactions=10", "-c", "log_statement=all", "-c", "log_line_prefix=%m [%p] %u@%d %h ",
 		"-c", "log_min_duration_statement=0")
 	c.process.Stdout, c.process.Stderr = log, log
 	c.exited = make(chan struct{})

@@ -1,0 +1,95 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Refusal is a client that the system turned away with a credential which it refuses, once or more often.
+type Refusal struct {
+	ID          string // of the credential: the login
+	Address     string // of the client, as the system saw it; "" where it did not say
+	First, Last time.Time
+	Count       int
+}
+
+// soak leaves the other versions quarantined for a while before they are erased: whoever was not seen
+// shows up as refused, and one command brings the value back.
+func (o *overlap) soak() Step {
+	return Step{
+		Name: StepSoak,
+		Goal: "the old version has been refused for a while, and nobody missed it",
+		Check: func(ctx context.Context, rec Record) (State, error) {
+			s := o.missed(ctx, rec, o.soaked(rec))
+			if !o.gated() || !rec.leaving() {
+				return s, nil
+			}
+			return o.watched(ctx, rec, s)
+		},
+		Skip: o.skip,
+	}
+}
+
+// soaked is whether the other versions have been refused for long enough.
+func (o *overlap) soaked(rec Record) State {
+	since := rec.Marks[MarkQuarantined]
+	switch {
+	case !rec.leaving():
+		return State{Phase: Done, Note: "nothing is left to be missed"}
+	case !published(rec):
+		return State{Phase: Done, Note: "what is to be erased was never handed out"}
+	case since.IsZero():
+		return State{Phase: Waiting, Note: fmt.Sprintf("%s is not refused yet", ids(rec.Others()))}
+	}
+	if end := since.Add(o.Soak); o.Now().Before(end) {
+		return State{Phase: Waiting, Until: end, Note: fmt.Sprintf("%s refused since %s", ids(rec.Others()), since.UTC().Format(time.TimeOnly))}
+	}
+	return State{Phase: Done, Note: fmt.Sprintf("refused for %v", o.Soak)}
+}
+
+// missed adds to a soak's state who has been turned away. That holds nothing up: who it is may have no business there. While
+// somebody tries again and again, what is said stays the same.
+func (o *overlap) missed(ctx context.Context, rec Record, s State) State {
+	since := rec.Marks[MarkQuarantined]
+	if o.Missed == nil || !rec.leaving() || !published(rec) || since.IsZero() {
+		return s
+	}
+	all, err := o.Missed(ctx, since, o.apart(rec))
+	for _, r := range all {
+		note := fmt.Sprintf("turned away as %s since %s", r.ID, r.First.UTC().Format(time.TimeOnly))
+		if s.Phase == Done {
+			note = fmt.Sprintf("turned away as %s %d times, the last at %s", r.ID, r.Count, r.Last.UTC().Format(time.TimeOnly))
+		}
+		s.Items = append(s.Items, Item{Name: o.client(ctx, r.Address), Phase: s.Phase, Note: note})
+	}
+	switch {
+	case len(all) > 0:
+		s.Note += fmt.Sprintf(", and still tried by %d", len(all))
+	case err == nil && s.Phase == Done:
+		s.Note += ", and nobody tried"
+	}
+	if err != nil {
+		s.Note += fmt.Sprintf("; whether anybody is turned away is not known: %v", err)
+	}
+	return s
+}
+
+// client names who has an address, once: addresses are used again.
+func (o *overlap) client(ctx context.Context, address string) string {
+	if address == "" {
+		return "a client whose address the log does not say"
+	}
+	name, known := o.clients[address]
+	if !known && o.Who != nil {
+		name = o.Who(ctx, address)
+	}
+	if o.clients == nil {
+		o.clients = map[string]string{}
+	}
+	o.clients[address] = name
+	if name == "" {
+		return address
+	}
+	return fmt.Sprintf("%s (%s)", name, address)
+}
