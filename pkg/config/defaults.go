@@ -8,7 +8,7 @@ func Default() Config {
 	c := Config{APIVersion: APIVersion}
 	for _, name := range kindNames() {
 		k := kinds()[name]
-		c.Targets = append(c.Targets, k.settle(k.defaults()))
+		c.Targets = append(c.Targets, k.settle(k.defaults()).settle())
 	}
 	return c
 }
@@ -22,6 +22,7 @@ func defaultPostgres() Target {
 		Owner:    "SRE",
 		Interval: Duration{90 * Day},
 		Soak:     Duration{10 * time.Minute},
+		Gates:    Gates{Logs: LogsGate{Pattern: "password authentication failed.*{login}"}},
 		Postgres: &Postgres{
 			Port:     5432,
 			Database: "demo-platform",

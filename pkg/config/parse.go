@@ -62,12 +62,13 @@ func document(text []byte) (*yaml.Node, error) {
 func decode(root *yaml.Node) (Config, error) {
 	var raw struct {
 		APIVersion string      `yaml:"apiVersion"`
+		Protected  []string    `yaml:"protected"`
 		Targets    []yaml.Node `yaml:"targets"`
 	}
 	if err := root.Decode(&raw); err != nil {
 		return Config{}, fmt.Errorf("reading it: %w", err)
 	}
-	c := Config{APIVersion: raw.APIVersion}
+	c := Config{APIVersion: raw.APIVersion, Protected: raw.Protected}
 	for i := range raw.Targets {
 		t, err := decodeTarget(&raw.Targets[i])
 		if err != nil {
@@ -94,5 +95,5 @@ func decodeTarget(n *yaml.Node) (Target, error) {
 	if err := n.Decode(&t); err != nil || !known {
 		return t, err
 	}
-	return k.settle(t), nil
+	return k.settle(t).settle(), nil
 }

@@ -55,12 +55,7 @@ func (a Admin) validate(path *field.Path) (all field.ErrorList) {
 	if a.User == "" {
 		all = append(all, field.Required(path.Child("user"), ""))
 	}
-	if a.Secret != nil {
-		path = path.Child("secret")
-		all = append(all, nameErrors(a.Secret.Name, path.Child("name"), subdomain)...)
-		all = append(all, nameErrors(a.Secret.Key, path.Child("key"), dataKey)...)
-	}
-	return all
+	return append(all, a.Secret.validate(path.Child("secret"))...)
 }
 
 func addressErrors(address string, path *field.Path) field.ErrorList {

@@ -40,6 +40,8 @@ func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
 		s.add(n.Line, path, "must be a single value, not "+kindName(n))
 	case t.Kind() == reflect.Int && n.Tag != "!!int":
 		s.add(n.Line, path, fmt.Sprintf("%q is not a whole number", n.Value))
+	case t.Kind() == reflect.Float64 && n.Tag != "!!int" && n.Tag != "!!float":
+		s.add(n.Line, path, fmt.Sprintf("%q is not a number", n.Value))
 	}
 }
 

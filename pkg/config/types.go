@@ -7,6 +7,8 @@ const APIVersion = "kubectl-rotate/v1alpha1"
 type Config struct {
 	// APIVersion is kubectl-rotate/v1alpha1. Required in a file.
 	APIVersion string `yaml:"apiVersion"`
+	// Protected are patterns of contexts whose name has to be typed before anything begins: "*prod*". Default: none.
+	Protected []string `yaml:"protected,omitempty"`
 	// Targets are what can be rotated, each under a name of its own.
 	Targets []Target `yaml:"targets"`
 }
@@ -37,6 +39,14 @@ type Target struct {
 	// Soak is how long the old credential stays refused, and can be brought back, before it is erased.
 	// Default: 10m.
 	Soak Duration `yaml:"soak"`
+	// Before is what is looked at before a rotation begins, beside what always is.
+	Before Before `yaml:"before,omitempty"`
+	// Gates are how the application fares on the new version: what has to be good before the old one is taken away.
+	Gates Gates `yaml:"gates"`
+	// Notify is where it is told that a rotation has begun, ended or failed.
+	Notify []Notify `yaml:"notify,omitempty"`
+	// Grafana is where a rotation leaves an annotation once it has ended.
+	Grafana *Grafana `yaml:"grafana,omitempty"`
 	// Postgres says where the PostgreSQL server is and who administers it. Only for kind postgres.
 	Postgres *Postgres `yaml:"postgres,omitempty"`
 }

@@ -11,6 +11,7 @@ func validate(c Config) (all field.ErrorList) {
 	if c.APIVersion != APIVersion {
 		all = append(all, field.NotSupported(field.NewPath("apiVersion"), c.APIVersion, []string{APIVersion}))
 	}
+	all = append(all, protectedErrors(c.Protected, field.NewPath("protected"))...)
 	path := field.NewPath("targets")
 	if len(c.Targets) == 0 {
 		all = append(all, field.Required(path, "a file without targets has nothing to rotate"))
@@ -71,6 +72,12 @@ func (t Target) validate(path *field.Path) (all field.ErrorList) {
 	if t.Interval.Duration == 0 {
 		all = append(all, field.Invalid(path.Child("interval"), t.Interval.String(), "must be longer than nothing"))
 	}
+	all = append(all, t.Before.validate(path.Child("before"))...)
+	all = append(all, t.Gates.validate(path.Child("gates"))...)
+	for i, n := range t.Notify {
+		all = append(all, n.validate(path.Child("notify").Index(i))...)
+	}
+	all = append(all, t.Grafana.validate(path.Child("grafana"))...)
 	return append(all, k.validate(t, path)...)
 }
 
