@@ -168,9 +168,26 @@ func TestStandbyThatLagsOrIsAwayHoldsTheRotationUp(t *testing.T) {
 	conn := reader.opened(p.current)
 	waits(rotation.StepDrain, "the application")
 	p.must("closing", conn.Close(context.Background()))
-	o.until(t, rotation.StepDrain, rotation.UnderWay)
+	hear, halted := o.Emit, false
+	o.Emit = func(e rotation.Event) {
+		if hear(e); e.Step == rotation.StepDrain && !halted { // while nobody is watched for on it
+			halted = true
+			p.must("halt", p.standby.Halt())
+		}
+	}
+	o.Window = 500 * time.Millisecond
+	waits(rotation.StepDrain, "who is connected to pg-1 is not known")
+	o.Emit, o.Window = hear, 0
+	waits(rotation.StepInstall, "pg-1") // a run that begins now meets it earlier
+	if can := p.Value(t, "postgres", "SELECT rolcanlogin::text FROM pg_roles WHERE rolname = 'backend'"); can != "true" {
+		t.Error("the old login was refused, although nobody knows who uses it at the standby")
+	}
+	p.must("resume", p.standby.Resume())
 	p.replay(false)
 	waits(rotation.StepRevoke, "pg-1")
-	p.replay(true)
+	p.must("halt", p.standby.Halt())
+	waits(rotation.StepInstall, "pg-1")
+	p.must("resume", p.standby.Resume())
 	o.until(t, "", rotation.Finished)
+	p.eventually(o.Store.(*shelf).rec.Current, rotation.Accepts)
 }

@@ -14,12 +14,12 @@ import (
 // InUse is every session that was opened as c.ID, on every node, whatever role it has been set to since. Connections
 // made here to try the login are left out. An admin without pg_read_all_stats still sees every session and what
 // it calls itself, but not whence it comes: its address is then a phrase that says so. A node that cannot be
-// reached is an error: nobody knows who is connected there.
+// reached is named as silent; without a primary it is an error.
 func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usage, error) {
 	usage := rotation.Usage{Known: true}
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
-		if err := cl.whole(); err != nil {
-			return err
+		for _, d := range cl.down {
+			usage.Silent = append(usage.Silent, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
 		}
 		all, err := cl.sessions(ctx, c.ID)
 		usage.Sessions = s.attributed(ctx, all)

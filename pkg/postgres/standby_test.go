@@ -138,8 +138,8 @@ func (p *pair) failover(c rotation.Credential) {
 	if len(places) != 2 || places[0].Status != rotation.Accepts || places[1].Status != rotation.Unknown || places[1].Where != "pg-0" {
 		p.t.Errorf("%v, want the new primary to accept and the old one to be unknown", places)
 	}
-	if _, err := p.server.InUse(ctx, c); !errors.Is(err, rotation.ErrUnavailable) {
-		p.t.Errorf("%v: who uses a node that is down is not known", err)
+	if use, err := p.server.InUse(ctx, c); err != nil || len(use.Silent) != 1 || use.Silent[0].Where != "pg-0" {
+		p.t.Errorf("%+v, %v: who uses a node that is down is not known", use, err)
 	}
 	if err := p.server.Erase(ctx, pass, c); !errors.Is(err, rotation.ErrUnavailable) {
 		p.t.Errorf("%v: erased, although a node was not looked at", err)

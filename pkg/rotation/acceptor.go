@@ -171,6 +171,7 @@ func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 		return fmt.Errorf("who uses %s: %w", c.ID, err)
 	}
 	s.worsen(!use.Known, Doubtful)
+	s.worsen(len(use.Silent) > 0, Waiting)
 	s.worsen(len(use.Sessions) > 0, ToDo)
 	return nil
 }

@@ -24,6 +24,10 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 		return State{Phase: Doubtful, Note: "the system cannot tell who uses the old version"}, err
 	}
 	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(o.apart(rec)))}
+	for _, n := range stragglers.silent {
+		s.Note += "; who is connected to " + n.Where + " is not known"
+		s.Items = append(s.Items, Item{Name: n.Where, Phase: Waiting, Note: n.note()})
+	}
 	for _, g := range stragglers.all {
 		s.Items = append(s.Items, Item{Name: g.name, Phase: Waiting, Note: g.note})
 	}
@@ -31,6 +35,7 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	switch {
 	case len(stragglers.pods) > 0:
 		s.Phase = ToDo
+	case len(stragglers.silent) > 0:
 	case len(stragglers.all) > 0 && !o.Terminate && published(rec):
 	case o.quiet.IsZero():
 		o.quiet = now
@@ -64,10 +69,12 @@ type straggler struct {
 	name, note string
 }
 
-// stragglers are all sessions of the other versions, and the pods among them that are there to stay.
+// stragglers are all sessions of the other versions, and the pods among them that are there to stay; and the nodes that
+// could not be asked.
 type stragglers struct {
-	all  []straggler
-	pods []podOf
+	all    []straggler
+	pods   []podOf
+	silent []Standing
 }
 
 type podOf struct {
@@ -88,6 +95,7 @@ func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, erro
 			return nil, nil
 		}
 		sessions = append(sessions, use.Sessions...)
+		found.hush(use.Silent)
 	}
 	if len(sessions) == 0 {
 		return found, nil
@@ -100,6 +108,15 @@ func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, erro
 		found.add(s, workloads, func() string { return o.who(ctx, s) })
 	}
 	return found, nil
+}
+
+// hush adds nodes that could not be asked, each once.
+func (g *stragglers) hush(silent []Standing) {
+	for _, n := range silent {
+		if !slices.ContainsFunc(g.silent, func(known Standing) bool { return known.Where == n.Where }) {
+			g.silent = append(g.silent, n)
+		}
+	}
 }
 
 // who is whom a session belongs to that comes from no consumer.

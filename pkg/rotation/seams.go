@@ -43,6 +43,8 @@ type Session struct {
 type Usage struct {
 	Known    bool
 	Sessions []Session
+	// Silent are nodes that could not be asked just now, with why: who is connected there nobody knows, and it is waited for them.
+	Silent []Standing
 }
 
 // Fence is called by a Server immediately before an effect, inside the server's own lock where it has
