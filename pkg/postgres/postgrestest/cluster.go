@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest/child"
 )
 
 // User is the superuser of every cluster.
@@ -260,7 +262,7 @@ func (c *Cluster) Resume() error {
 		"-c", "log_min_duration_statement=0")
 	c.process.Stdout, c.process.Stderr = log, log
 	c.exited = make(chan struct{})
-	if err := spawn(c.process, c.exited); err != nil {
+	if err := child.Spawn(c.process, c.exited, syscall.SIGQUIT); err != nil {
 		return err
 	}
 	return c.answers()

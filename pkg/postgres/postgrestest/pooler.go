@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest/child"
 )
 
 // pgbouncer is where Debian puts it: not on the path of everybody.
@@ -46,7 +48,7 @@ func (c *Cluster) PoolerFor(t testing.TB, settings map[string]string, known ...A
 	p.write(t, settings, known)
 	p.process = exec.Command(pgbouncer, "-q", filepath.Join(p.dir, "ini"))
 	p.process.SysProcAttr = attributes()
-	if err := spawn(p.process, p.exited); err != nil {
+	if err := child.Spawn(p.process, p.exited, syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
