@@ -154,16 +154,16 @@ func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (Sta
 // value would open sessions of the very credential that nobody is to use. Only where all versions have one name, the value
 // tells them apart.
 func (a *acceptor) left(c Credential) Credential {
-	if a.gap() == "" {
+	if !a.oneID() {
 		c.Value = Secret{}
 	}
 	return c
 }
 
-// isUnused wants no session of c. Where versions cannot overlap a session does not show which of them opened it, and one
-// that is open stays: that was agreed to with the gap.
+// isUnused wants no session of c. Where all versions have one name a session does not show which of them opened it, and one
+// that is open stays: that was agreed to with the gap, or at drain.
 func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
-	if a.gap() != "" {
+	if a.oneID() {
 		return nil
 	}
 	use, err := a.server.InUse(ctx, c)

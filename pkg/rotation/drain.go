@@ -21,7 +21,7 @@ func (o *overlap) drain() Step {
 func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	stragglers, err := o.stragglers(ctx, rec)
 	if err != nil || stragglers == nil {
-		return State{Phase: Doubtful, Note: "the system cannot tell who uses the old version"}, err
+		return State{Phase: Doubtful, Note: o.untold()}, err
 	}
 	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(o.apart(rec)))}
 	for _, n := range stragglers.silent {
@@ -56,7 +56,7 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 // versions have one name, the server tells them apart itself.
 func (o *overlap) shares(rec Record, c Credential) bool {
 	t, ok := rec.Target()
-	return ok && t.ID == c.ID && o.gap() == ""
+	return ok && t.ID == c.ID && !o.oneID()
 }
 
 // apart are the versions to be left behind that do not share the target's name.

@@ -87,6 +87,15 @@ type Single interface {
 	Gap() string
 }
 
+// Shared is a Server whose versions have one ID, and are told apart by their values: several passwords of one login. They overlap
+// as those of any Server do. Revoke makes it forget c's value, and Install brings that back. A session does not show
+// which version opened it: InUse is never known, and no session is ended for its version.
+type Shared interface {
+	Server
+	// Untold says what cannot be told of who uses a version, as a sentence for people.
+	Untold() string
+}
+
 // Effect names what a Server is told to do.
 type Effect string
 

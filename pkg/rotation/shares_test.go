@@ -1,6 +1,9 @@
 package rotation
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 // An abort goes back to a value that somebody had put in by hand, under the name of the version before it: that older
 // one is on record still, and nothing may be done to its name, which is the target's.
@@ -19,3 +22,30 @@ func TestVersionsOfOneName(t *testing.T) {
 		t.Errorf("on the way there, apart from the target are %v, want v2 and v3", got)
 	}
 }
+
+// passwords are a server whose versions have one name and are told apart by their values.
+type passwords struct{ told }
+
+func (passwords) Untold() string { return "nobody can tell" }
+
+// Versions of one name are all left behind where the server tells them apart by their values, and are looked at with these.
+func TestVersionsOfOneNameThatTheServerTellsApart(t *testing.T) {
+	old := Credential{V: 1, ID: "default", Value: NewSecret([]byte("old"))}
+	rec := Record{
+		Intent: &Intent{From: 1, To: 2, Attempt: 1},
+		Live:   map[Version]Credential{1: old, 2: {V: 2, ID: "default", Value: NewSecret([]byte("new"))}},
+	}
+	o := &overlap{Parts: Parts{System: passwords{}}, intent: *rec.Intent}
+	if got := o.apart(rec); len(got) != 1 || got[0].V != 1 {
+		t.Errorf("apart from the target are %v, want v1", got)
+	}
+	a := &acceptor{o, passwords{}}
+	if got := a.left(old); !got.Value.Equal(old.Value) {
+		t.Error("the old version is looked at without its value")
+	}
+	if s, err := o.isIdle(t.Context(), rec); err != nil || s.Phase != Doubtful || s.Note != "nobody can tell" {
+		t.Errorf("drain is %+v, %v: want it to ask, and to say what cannot be told", s, err)
+	}
+}
+
+func (passwords) InUse(context.Context, Credential) (Usage, error) { return Usage{}, nil }
