@@ -78,7 +78,7 @@ platform: images ## put the runbook's platform on it
 
 .PHONY: packages images
 packages: # the servers that unit tests start
-	@for p in postgresql-15 pgbouncer tmux; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	@for p in postgresql-15 pgbouncer redis-server redis-sentinel tmux; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	 command -v npm >/dev/null || missing="$$missing npm"; \
 	 [ -z "$$missing" ] || { echo "installing Debian packages:$$missing"; apt-get update -qq && apt-get install -y --no-install-recommends $$missing; }
 	@go run ./pkg/postgres/postgrestest/fetch

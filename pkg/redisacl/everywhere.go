@@ -1,0 +1,116 @@
+package redisacl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// seen is the users of every node that was reached, in the order of the fleet.
+type seen []at
+
+type at struct {
+	n     *session
+	users map[string]*user
+}
+
+func (f *fleet) users(ctx context.Context) (all seen, err error) {
+	for _, n := range f.up {
+		users, err := n.users(ctx)
+		if err != nil {
+			return nil, wrap(err, "at %s", n.node.Name)
+		}
+		all = append(all, at{n, users})
+	}
+	return all, nil
+}
+
+// any says whether a node knows a user.
+func (all seen) any(name string) bool {
+	for _, one := range all {
+		if one.users[name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// rules are what a user may do. Nodes that know him and do not agree on it are an error: one of them would be made to change.
+func (all seen) rules(name string) (rules string, err error) {
+	var first *at
+	for _, one := range all {
+		u := one.users[name]
+		switch {
+		case u == nil:
+		case first == nil:
+			first, rules = &one, u.text()
+		case u.can() != first.users[name].can():
+			return "", rotation.Refuse(rotation.WithHint(
+				fmt.Errorf("%s may do one thing at %s (%s) and another at %s (%s)", name, first.n.node.Name, rules, one.n.node.Name, u.text()),
+				"make the rules the same on every node, with ACL SETUSER"))
+		}
+	}
+	if first == nil {
+		return "", fmt.Errorf("no node has a user %q", name)
+	}
+	return rules, nil
+}
+
+// stopped is an effect that its fence did not let through. Nothing may be tried after it.
+type stopped struct{ error }
+
+func (s stopped) Unwrap() error { return s.error }
+
+// everywhere makes an effect at each node that can be reached, and then says which could not be: one that is away does not keep the
+// others from being told.
+func (s *Server) everywhere(ctx context.Context, do func(context.Context, seen, at) error) error {
+	return s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		all, err := fl.users(ctx)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, one := range all {
+			err := do(ctx, all, one)
+			if err == nil {
+				continue
+			}
+			errs = append(errs, wrap(err, "at %s", one.n.node.Name))
+			if errors.As(err, new(stopped)) {
+				return errors.Join(errs...)
+			}
+		}
+		return errors.Join(append(errs, fl.whole())...)
+	})
+}
+
+// effect runs a command right after its fence, within the time that a look at the record is good for.
+func (n *session) effect(ctx context.Context, f rotation.Fence, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	if err := f(ctx); err != nil {
+		return stopped{err}
+	}
+	return n.run(ctx, args...)
+}
+
+// set changes a user and saves it. From the change until it is saved he has the hash unsaved too, so that whoever comes after a
+// crash sees that it still has to be.
+func (n *session) set(ctx context.Context, f rotation.Fence, name string, words []string) error {
+	set := append([]string{"ACL", "SETUSER", name}, words...)
+	if n.storage.save == nil {
+		return n.effect(ctx, f, set...)
+	}
+	if err := n.effect(ctx, f, append(set, "#"+unsaved)...); err != nil {
+		return err
+	}
+	if err := n.saves(ctx); err != nil {
+		return err
+	}
+	if err := n.effect(ctx, f, "ACL", "SETUSER", name, "!"+unsaved); err != nil {
+		return err
+	}
+	return n.saves(ctx)
+}

@@ -1,0 +1,194 @@
+package redisacl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// fleet is the nodes as they were found at the beginning of one call.
+type fleet struct {
+	up   []*session
+	down []lost
+}
+
+// lost is a node that could not be reached.
+type lost struct {
+	name string
+	err  error
+}
+
+// whole is an error as long as a node could not be reached, and names every one.
+func (f *fleet) whole() error {
+	errs := make([]error, len(f.down))
+	for i, d := range f.down {
+		errs[i] = d.err
+	}
+	return errors.Join(errs...)
+}
+
+// silent are the nodes that could not be reached, as places of which nothing is known.
+func (f *fleet) silent() (all []rotation.Standing) {
+	for _, d := range f.down {
+		all = append(all, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
+	}
+	return all
+}
+
+// with runs one call: it waits for its turn, bounds its time, and finds the nodes.
+func (s *Server) with(ctx context.Context, do func(context.Context, *fleet) error) error {
+	s.start()
+	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return unavailable{fmt.Errorf("waiting for another call to end: %w", ctx.Err())}
+	}
+	f, err := s.find(ctx)
+	if err != nil {
+		return err
+	}
+	return s.grant(do(ctx, f))
+}
+
+// find connects to the nodes that are known of, and to those that they name.
+func (s *Server) find(ctx context.Context) (*fleet, error) {
+	nodes, err := s.Nodes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("finding the nodes: %w", err)
+	}
+	f := &fleet{}
+	for i := 0; i < len(nodes); i++ {
+		n, err := s.reach(ctx, nodes[i])
+		if err != nil {
+			f.down = append(f.down, lost{nodes[i].Name, err})
+			continue
+		}
+		f.up = append(f.up, n)
+		peers, err := n.peers(ctx)
+		if err != nil {
+			return nil, wrap(err, "asking %s for the other nodes", n.node.Name)
+		}
+		for _, p := range peers {
+			if slices.ContainsFunc(nodes, p.is) || slices.ContainsFunc(f.down, p.named) {
+				continue
+			}
+			more, err := s.meet(ctx, n, p)
+			if err != nil {
+				f.down = append(f.down, lost{p.address(), err})
+				continue
+			}
+			nodes = append(nodes, more)
+		}
+	}
+	if len(f.up) == 0 {
+		return nil, or(f.whole(), errors.New("there is no node of the Redis server"))
+	}
+	return f, nil
+}
+
+// meet finds the way to a node that n has named.
+func (s *Server) meet(ctx context.Context, n *session, p peer) (node Node, err error) {
+	err = errors.New("it is none of the nodes that are known of")
+	if s.Find != nil {
+		node, err = s.Find(ctx, p.host, p.port)
+	}
+	if err != nil {
+		return node, rotation.WithHint(
+			unavailable{fmt.Errorf("%s names %s as %s: %w", n.node.Name, p.address(), p.as, err)},
+			"mend it, or have the server forget it if it is gone for good")
+	}
+	return node, nil
+}
+
+// reach gives the session of a node, the one kept from the last call if it still answers.
+func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	defer cancel()
+	if kept := s.conns[node.Name]; kept != nil {
+		if kept.node.Address == node.Address && kept.look(ctx) == nil {
+			return kept, nil
+		}
+		kept.close()
+		delete(s.conns, node.Name)
+	}
+	n, err := s.login(ctx, node)
+	if err != nil {
+		return nil, wrap(err, "connecting to %s as %s", node.Name, s.admin())
+	}
+	if err = n.look(ctx); err == nil && s.alone {
+		err = n.alone(ctx)
+	}
+	if err != nil {
+		n.close()
+		return nil, wrap(s.grant(err), "at %s, as %s", node.Name, s.admin())
+	}
+	s.conns[node.Name] = n
+	return n, nil
+}
+
+// peer is a node as another one names it.
+type peer struct{ host, port, as string }
+
+func (p peer) address() string { return net.JoinHostPort(p.host, p.port) }
+
+func (p peer) named(d lost) bool { return d.name == p.address() }
+
+// is says whether p means the node: by its address, or by a name of its own. A pod of a StatefulSet is called redis-1.redis by others.
+func (p peer) is(n Node) bool {
+	first, _, _ := strings.Cut(p.host, ".")
+	return p.address() == n.Address || slices.Contains(n.Aliases, p.host) || net.ParseIP(p.host) == nil && first == n.Name
+}
+
+// peers are the nodes that n names: its replicas, its primary, the members of its cluster.
+func (n *session) peers(ctx context.Context) (all []peer, err error) {
+	for i := 0; ; i++ {
+		text, ok := n.config[fmt.Sprintf("slave%d", i)]
+		if !ok {
+			break
+		}
+		fields := fields(text, ",")
+		all = append(all, peer{fields["ip"], fields["port"], "its replica"})
+	}
+	if n.config["role"] == "slave" {
+		all = append(all, peer{n.config["master_host"], n.config["master_port"], "its primary"})
+	}
+	if n.config["cluster_enabled"] != "1" {
+		return all, nil
+	}
+	text, err := n.text(ctx, "CLUSTER", "NODES")
+	for _, line := range strings.Split(text, "\n") {
+		if p, ok := member(line); ok {
+			all = append(all, p)
+		}
+	}
+	return all, err
+}
+
+// member reads a line of CLUSTER NODES: "ID HOST:PORT@BUS,NAME FLAGS …". The node itself is none, nor is one without an address.
+func member(line string) (peer, bool) {
+	words := strings.Fields(line)
+	if len(words) < 3 || strings.Contains(words[2], "myself") || strings.Contains(words[2], "noaddr") {
+		return peer{}, false
+	}
+	address, _, _ := strings.Cut(words[1], "@")
+	host, port, err := net.SplitHostPort(address)
+	return peer{host, port, "a member of its cluster"}, err == nil
+}
+
+// fields are the values of "a=1,b=2", by their names.
+func fields(text, separator string) map[string]string {
+	all := map[string]string{}
+	for _, pair := range strings.Split(text, separator) {
+		name, value, _ := strings.Cut(pair, "=")
+		all[name] = value
+	}
+	return all
+}

@@ -1,0 +1,71 @@
+package redisacl
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl/redistest"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// A client that waits for messages says nothing for hours, and counts.
+func TestSubscriptionOnAnyNodeIsASession(t *testing.T) {
+	a := newApp(t, 2, redistest.Config{ACLFile: true})
+	ctx := context.Background()
+	client := a.nodes[1].Client(a.current.ID, string(a.current.Value.Reveal()))
+	defer client.Close()
+	messages := client.Subscribe(ctx, "config:backend")
+	defer messages.Close()
+	if _, err := messages.Receive(ctx); err != nil {
+		t.Fatal(err)
+	}
+	use, err := a.server.InUse(ctx, a.current)
+	a.must("in use", err)
+	if !use.Known || len(use.Sessions) != 1 {
+		t.Fatalf("%+v, want one session", use)
+	}
+	s := use.Sessions[0]
+	if s.Node != "redis-1" || s.Address != "127.0.0.1" || s.App != "subscribed" || time.Since(s.Since) > 5*time.Second || time.Since(s.Since) < -time.Second {
+		t.Errorf("the session is %+v", s)
+	}
+	a.must("revoke", a.server.Revoke(ctx, pass, a.current))
+	if _, err := messages.ReceiveTimeout(ctx, 5*time.Second); err == nil {
+		t.Error("the subscription outlived the revocation")
+	}
+}
+
+func TestThoseWhoWereRefusedAreNamed(t *testing.T) {
+	a := newApp(t, 2, redistest.Config{ACLFile: true})
+	ctx := context.Background()
+	a.next()
+	a.must("revoke", a.server.Revoke(ctx, pass, a.current))
+	since := time.Now().Add(-time.Second)
+	for range 2 {
+		if _, err := a.open(a.nodes[1], a.current); err == nil {
+			t.Fatal("it was let in")
+		}
+	}
+	of := []rotation.Credential{a.current}
+	all, err := a.server.Refused(ctx, since, of)
+	a.must("refused", err)
+	if len(all) != 1 || all[0].ID != "backend" || all[0].Address != "127.0.0.1" || all[0].Last.Before(since) || all[0].Count < 2 {
+		t.Errorf("refused: %+v, want two tries of one client", all)
+	}
+	if later, err := a.server.Refused(ctx, time.Now().Add(time.Minute), of); err != nil || len(later) != 0 {
+		t.Errorf("refused later: %+v, %v", later, err)
+	}
+}
+
+// Erasing a user ends his connections without a word, so that none may be open.
+func TestUserWithAConnectionIsNotErased(t *testing.T) {
+	a := newApp(t, 2, redistest.Config{ACLFile: true})
+	conn := a.opened(a.nodes[1], a.current)
+	err := a.server.Erase(context.Background(), pass, a.current)
+	if err == nil || !strings.Contains(err.Error(), "1 connections of it are open at redis-1") {
+		t.Errorf("erase: %v", err)
+	}
+	a.must("ping", conn.Ping(context.Background()).Err())
+	a.stands(a.current, rotation.Accepts, "")
+}

@@ -1,0 +1,170 @@
+package redisacl
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// twoPasswords is what MetaStrategy says.
+const twoPasswords = "two-passwords"
+
+// Keeps says whether a version was made by [TwoPasswords].
+func Keeps(c rotation.Credential) bool { return c.Meta[MetaStrategy] == twoPasswords }
+
+// TwoPasswords is a Server whose user stays, with the old password and the new one side by side: for the user default, and for
+// clients that send no user name. It is a [rotation.Shared].
+type TwoPasswords struct {
+	*Server
+	// End has Revoke end all connections of the user, since it cannot tell which were opened with the old password. Clients
+	// come back with what they hold.
+	End bool
+}
+
+var _ rotation.Shared = TwoPasswords{}
+
+// Untold says what one user with two passwords hides.
+func (s TwoPasswords) Untold() string {
+	return "one user has both passwords, and Redis does not show with which of them a connection was opened: that nobody uses the old " +
+		"one rests on the rollout alone, and a connection that is open stays when the old password goes"
+}
+
+// Generate makes a new password for the user in use.
+func (s TwoPasswords) Generate(ctx context.Context, v rotation.Version, current rotation.Credential) (rotation.Credential, error) {
+	c := rotation.Credential{V: v, ID: current.ID, Meta: map[string]string{MetaStrategy: twoPasswords}}
+	err := s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		all, err := fl.users(ctx)
+		if err == nil && !all.any(current.ID) {
+			err = fmt.Errorf("no node has a user %q", current.ID)
+		}
+		return err
+	})
+	if err != nil {
+		return rotation.Credential{}, fmt.Errorf("making %v of %s: %w", v, current.ID, err)
+	}
+	c.Value, err = s.password()
+	return c, err
+}
+
+// Standing is how each node treats c: it has c's password, and lets it in, or it does not have it.
+func (s TwoPasswords) Standing(ctx context.Context, c rotation.Credential) ([]rotation.Standing, error) {
+	s.meet(c)
+	return s.standing(ctx, c, func(u *user) (rotation.Status, string) {
+		switch {
+		case u == nil:
+			return rotation.Altered, "ACL LIST: no such user"
+		case u.nopass:
+			return rotation.Altered, "ACL LIST: nopass, any password is let in"
+		case !u.has(hash(c.Value)):
+			return rotation.Absent, "ACL LIST: it does not have this password"
+		case !u.on:
+			return rotation.Altered, "ACL LIST: off"
+		}
+		return u.saved()
+	})
+}
+
+// InUse is not known: a connection does not show which password it was opened with.
+func (s TwoPasswords) InUse(context.Context, rotation.Credential) (rotation.Usage, error) {
+	return rotation.Usage{}, nil
+}
+
+// Install gives the user c's password beside those that it has.
+func (s TwoPasswords) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	s.meet(c)
+	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+		words, err := adding(one.users[c.ID], c)
+		if err != nil || words == nil {
+			return err
+		}
+		return one.n.set(ctx, f, c.ID, words)
+	})
+	return wrap(err, "installing %v of %s", c.V, c.ID)
+}
+
+// adding is what gives a user one more password; nil where it has it.
+func adding(u *user, c rotation.Credential) ([]string, error) {
+	switch {
+	case c.Value.Empty():
+		return nil, errNoValue
+	case u == nil:
+		return nil, rotation.WithHint(fmt.Errorf("there is no user %q", c.ID), "make it, as the other nodes have it, before you go on")
+	case u.nopass:
+		return nil, errNopass(c.ID)
+	case u.on && u.has(hash(c.Value)) && !u.has(unsaved):
+		return nil, nil
+	}
+	return []string{"on", "#" + hash(c.Value)}, nil
+}
+
+// Revoke takes c's password from the user. It is refused where that is the only one.
+func (s TwoPasswords) Revoke(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+		if err := s.take(ctx, f, one, c); err != nil {
+			return err
+		}
+		if s.End {
+			if err := one.n.effect(ctx, f, "CLIENT", "KILL", "USER", c.ID, "SKIPME", "yes"); err != nil {
+				return err
+			}
+		}
+		return one.n.saves(ctx)
+	})
+	return wrap(err, "revoking %v of %s", c.V, c.ID)
+}
+
+// Erase makes sure that c's password is gone, and that this is saved. The user stays.
+func (s TwoPasswords) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+		if err := s.take(ctx, f, one, c); err != nil {
+			return err
+		}
+		return one.n.saves(ctx)
+	})
+	return wrap(err, "erasing %v of %s", c.V, c.ID)
+}
+
+func (s TwoPasswords) take(ctx context.Context, f rotation.Fence, one at, c rotation.Credential) error {
+	u := one.users[c.ID]
+	if c.Value.Empty() || u == nil || !u.has(hash(c.Value)) {
+		return s.pass(ctx, f)
+	}
+	if others := slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == hash(c.Value) || h == unsaved }); len(others) == 0 {
+		if err := s.pass(ctx, f); err != nil {
+			return err
+		}
+		return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s has no other password than this", c.ID), "install the other version first"))
+	}
+	return one.n.effect(ctx, f, "ACL", "SETUSER", c.ID, "!"+hash(c.Value))
+}
+
+// Plan is the commands that an effect on c would run.
+func (s TwoPasswords) Plan(ctx context.Context, e rotation.Effect, c rotation.Credential) ([]string, error) {
+	s.meet(c)
+	return s.plan(ctx, e, c, func(_ seen, one at) ([]string, error) {
+		u := one.users[c.ID]
+		if e == rotation.EffectInstall {
+			words, err := adding(u, c)
+			return setting(c.ID, words), err
+		}
+		if u == nil || !u.has(hash(c.Value)) {
+			return nil, nil
+		}
+		return []string{fmt.Sprintf("ACL SETUSER %s !%s", c.ID, rotation.Redacted)}, nil
+	})
+}
+
+// meet keeps in mind a password that the administrator may come in with, where that is the very user whose password changes.
+func (s TwoPasswords) meet(c rotation.Credential) {
+	if c.ID != s.admin() || c.Value.Empty() {
+		return
+	}
+	s.start()
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	if !slices.ContainsFunc(s.known, c.Value.Equal) {
+		s.known = append(s.known, c.Value)
+	}
+}

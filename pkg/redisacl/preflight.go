@@ -1,0 +1,210 @@
+package redisacl
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// ConsentVolatile is the kind of consent that it takes to change users which their node loses at a restart.
+const ConsentVolatile = "volatile"
+
+// Preflight looks for whatever would keep a rotation away from current, the credential in use, from its end. It changes nothing. A
+// refusal is the first obstacle met, with what to do about it as its hint; notes are what an operator should know, and items what he
+// has to agree to.
+func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error) {
+	return s.preflight(ctx, current, func(p *preflight) []look {
+		return []look{p.exists, p.leaves, p.agree, p.mayAct, p.links, p.keeps}
+	})
+}
+
+// Preflight is [Server.Preflight] for a user that stays.
+func (s TwoPasswords) Preflight(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error) {
+	s.meet(current)
+	return s.preflight(ctx, current, func(p *preflight) []look {
+		return []look{p.exists, p.mayAct, p.links, p.auths, p.requirepass, p.keeps}
+	})
+}
+
+// look is one thing that a preflight looks for.
+type look func(context.Context, rotation.Credential) error
+
+// preflight is what its looks have gathered so far.
+type preflight struct {
+	s     *Server
+	all   seen
+	notes []string
+	asks  []rotation.Item
+}
+
+func (s *Server) preflight(ctx context.Context, current rotation.Credential, looks func(*preflight) []look) ([]string, []rotation.Item, error) {
+	p := &preflight{s: s}
+	err := s.with(ctx, func(ctx context.Context, fl *fleet) (err error) {
+		if err := fl.whole(); err != nil {
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("users have to be made at every node: %w", err), "begin when all nodes are there"))
+		}
+		if p.all, err = fl.users(ctx); err != nil {
+			return err
+		}
+		for _, look := range looks(p) {
+			if err := look(ctx, current); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return p.notes, p.asks, wrap(err, "before rotating %s", current.ID)
+}
+
+func (p *preflight) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+func errNopass(name string) error {
+	return rotation.Refuse(rotation.WithHint(
+		fmt.Errorf("%s comes in with any password (nopass): a new one would keep nobody out", name),
+		fmt.Sprintf("give it the password that the application uses: ACL SETUSER %s resetpass #HASH", name)))
+}
+
+// exists wants every node to know the user, and to accept what the Secret holds.
+func (p *preflight) exists(_ context.Context, current rotation.Credential) error {
+	for _, one := range p.all {
+		u, where := one.users[current.ID], one.n.node.Name
+		switch {
+		case u == nil:
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s has no user %q", where, current.ID),
+				"ACL rules are not replicated: make the user at every node, with the same rules; or check that the Secret belongs to this server"))
+		case u.nopass:
+			return fmt.Errorf("at %s: %w", where, errNopass(current.ID))
+		case !u.on:
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("at %s the user %q is off", where, current.ID), "check which user the application has"))
+		case !current.Value.Empty() && !u.has(hash(current.Value)):
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s does not accept the Secret's password of %q", where, current.ID),
+				"put the password that the application really uses into the Secret first"))
+		}
+		if others := len(slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == unsaved || h == hash(current.Value) })); others > 0 {
+			p.note("at %s %s has %d more passwords, which are not in the Secret: whoever uses one of them shares its fate", where, current.ID, others)
+		}
+	}
+	return nil
+}
+
+// leaves wants a user that can be left behind.
+func (p *preflight) leaves(_ context.Context, current rotation.Credential) error {
+	return p.s.mayChange(current)
+}
+
+// agree wants all nodes to let the user do the same.
+func (p *preflight) agree(_ context.Context, current rotation.Credential) error {
+	_, err := p.all.rules(current.ID)
+	return err
+}
+
+// mayAct wants the administrator to be allowed what is to come, as far as the server can say so beforehand.
+func (p *preflight) mayAct(ctx context.Context, current rotation.Credential) error {
+	for _, one := range p.all {
+		if one.n.version() < 7000 {
+			continue
+		}
+		for _, c := range [][]string{
+			{"ACL", "SETUSER", current.ID}, {"ACL", "DELUSER", current.ID}, {"ACL", "LOG"}, {"CLIENT", "KILL", "USER", current.ID}, one.n.storage.save,
+		} {
+			if c == nil {
+				continue
+			}
+			answer, err := one.n.text(ctx, append([]string{"ACL", "DRYRUN", p.s.admin()}, c...)...)
+			if err != nil {
+				return err
+			}
+			if answer != "OK" {
+				return rotation.Refuse(rotation.WithHint(fmt.Errorf("at %s: %s", one.n.node.Name, answer),
+					fmt.Sprintf("ACL SETUSER %s %s", p.s.admin(), strings.Join(rights, " "))))
+			}
+		}
+	}
+	return nil
+}
+
+// links refuses where the server's own parts come in as the user: a replica to its primary, a Sentinel to what it watches. They do
+// not read the application's Secret.
+func (p *preflight) links(ctx context.Context, current rotation.Credential) error {
+	for _, one := range p.all {
+		as, err := one.n.setting(ctx, "masteruser")
+		if err != nil {
+			return err
+		}
+		if as == current.ID && as != Default {
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s replicates as %q (masteruser), which it could not any more", one.n.node.Name, as),
+				"give replication a user of its own: masteruser and masterauth"))
+		}
+		of, err := one.n.of(ctx, current.ID)
+		if err != nil {
+			return err
+		}
+		for _, c := range of {
+			if who := c.replicates(); who == "a Sentinel" || who != "" && current.ID != Default {
+				return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s at %s comes to %s as %q, which it could not any more", who, c.host, one.n.node.Name, current.ID),
+					"give it a user of its own (auth-user of a Sentinel, masteruser of a replica)"))
+			}
+		}
+	}
+	return nil
+}
+
+// auths refuses where a node replicates with the very password that is to go.
+func (p *preflight) auths(ctx context.Context, current rotation.Credential) error {
+	for _, one := range p.all {
+		secret, err := one.n.setting(ctx, "masterauth")
+		if err != nil {
+			return err
+		}
+		as, err := one.n.setting(ctx, "masteruser")
+		if err != nil {
+			return err
+		}
+		if secret == "" || or(as, Default) != current.ID || !current.Value.Equal(rotation.NewSecret([]byte(secret))) {
+			continue
+		}
+		return rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("%s replicates with this password (masterauth): once it is gone, the next connection to the primary would be refused", one.n.node.Name),
+			"give replication a user of its own on every node: masteruser and masterauth"))
+	}
+	return nil
+}
+
+// requirepass says what becomes of the old way to set the password of the user default.
+func (p *preflight) requirepass(ctx context.Context, current rotation.Credential) error {
+	if current.ID != Default {
+		return nil
+	}
+	for _, one := range p.all {
+		secret, err := one.n.setting(ctx, "requirepass")
+		if err != nil {
+			return err
+		}
+		if secret != "" {
+			p.note("%s was given the password of default by requirepass: CONFIG SET requirepass would replace both passwords while they are "+
+				"side by side, and a restart with that argument brings back what it says", one.n.node.Name)
+		}
+	}
+	return nil
+}
+
+// keeps asks where a node loses its users at a restart, and says what else is written where they are kept in the configuration.
+func (p *preflight) keeps(context.Context, rotation.Credential) error {
+	for _, one := range p.all {
+		switch {
+		case one.n.volatile() != "":
+			p.asks = append(p.asks, rotation.Item{
+				Name: one.n.node.Name, Consent: ConsentVolatile, Phase: rotation.Doubtful,
+				Note: one.n.volatile() + ": the new password would be refused after it, and the old one accepted again",
+			})
+		case one.n.storage.save[0] == "CONFIG":
+			p.note("%s keeps its users in %s: CONFIG REWRITE writes down whatever else was changed there by CONFIG SET", one.n.node.Name, one.n.storage.path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package redisacl
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Application is the name that every connection made here gives itself. Those that change something have it too, with runs after
+// it.
+const Application = "kubectl-rotate"
+
+// runs is the name of connections of a run that may change something.
+const runs = Application + "-run"
+
+// Default is the user that a client is which sends no user name.
+const Default = "default"
+
+// Server is a Redis or Valkey server of one or more nodes. It implements [rotation.Server]. Set the fields before the first call.
+// Calls may be made concurrently; they take turns. Close it after the last.
+type Server struct {
+	// Nodes gives the nodes that are known of, anew at each call.
+	Nodes func(context.Context) ([]Node, error)
+	// Find gives a node that others name and Nodes does not have, by its host and port. An error says why it cannot be
+	// reached. Nil finds none.
+	Find func(ctx context.Context, host, port string) (Node, error)
+	// Admin makes the changes.
+	Admin Admin
+	// TLS is how connections are secured. The zero value finds out.
+	TLS TLS
+	// Rand is the source of passwords. Nil is crypto/rand.
+	Rand io.Reader
+	// Timeout is how long one call may take. Zero is 30 s.
+	Timeout time.Duration
+
+	once  sync.Once
+	turn  chan struct{} // holds one token: whoever has it may use what is below
+	conns map[string]*session
+	alone bool
+	known []rotation.Secret // passwords of the admin that were met on the way
+	// firsts is when somebody was first seen to be turned away, by name and address.
+	firsts map[string]time.Time
+}
+
+var _ rotation.Server = (*Server)(nil)
+
+// Node is one process of the server.
+type Node struct {
+	// Name tells it from the others, and is how it is called in messages. A pod's name is a good one.
+	Name string
+	// Address is host:port: what is dialed, what a certificate is checked against, and what other nodes may call it.
+	Address string
+	// Aliases are other hosts that other nodes may call it by.
+	Aliases []string
+	// Dial connects to it. It may lead through a tunnel, whose end is not where Address says. Nil is a plain net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lost says why a file of that path does not outlast a restart of the node; "" where it does. Nil: every file does.
+	Lost func(path string) string
+}
+
+// Admin is the user that makes the changes.
+type Admin struct {
+	// User is default when empty.
+	User string
+	// Passwords are tried in their order; none at all is for a server that asks for none.
+	Passwords []rotation.Secret
+}
+
+// TLSMode is whether TLS is used.
+type TLSMode string
+
+// The modes. TLSAuto takes TLS where the port does not answer without.
+const (
+	TLSAuto    TLSMode = "auto"
+	TLSDisable TLSMode = "disable"
+	TLSRequire TLSMode = "require"
+)
+
+// TLS is how connections are secured.
+type TLS struct {
+	// Mode is TLSAuto when empty.
+	Mode TLSMode
+	// Config is what TLS is spoken with. Nil checks no certificate and shows none.
+	Config *tls.Config
+}
+
+// Alone says that this Server is the only one that may change anything from now on: those of earlier runs lose their
+// connections to each node before it is looked at here, so that none of their commands can come after the look.
+func (s *Server) Alone() {
+	s.start()
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	s.alone = true
+	s.hangUp()
+}
+
+// Close ends the connections. The Server can be used again, which makes new ones.
+func (s *Server) Close() error {
+	s.start()
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	s.hangUp()
+	return nil
+}
+
+func (s *Server) hangUp() {
+	for name, n := range s.conns {
+		n.close()
+		delete(s.conns, name)
+	}
+}
+
+func (s *Server) start() {
+	s.once.Do(func() {
+		s.turn = make(chan struct{}, 1)
+		s.turn <- struct{}{}
+		s.conns = map[string]*session{}
+	})
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (s *Server) timeout() time.Duration { return or(s.Timeout, 30*time.Second) }
+
+func (s *Server) admin() string { return or(s.Admin.User, Default) }

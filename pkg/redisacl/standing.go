@@ -1,0 +1,112 @@
+package redisacl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Standing is how each node treats c: one place each, by ACL LIST. Where that says that c is let in, it logs in, as the application
+// would. Where c has no value, the user alone is looked at. A node that could not be reached is unknown, and so is one
+// that others name and that nobody here knows the way to.
+func (s *Server) Standing(ctx context.Context, c rotation.Credential) ([]rotation.Standing, error) {
+	return s.standing(ctx, c, func(u *user) (rotation.Status, string) {
+		switch {
+		case u == nil:
+			return rotation.Absent, "ACL LIST: no such user"
+		case !u.on:
+			return rotation.Quarantined, "ACL LIST: off"
+		case c.Value.Empty():
+			return rotation.Accepts, "ACL LIST: on"
+		case u.nopass:
+			return rotation.Altered, "ACL LIST: nopass, any password is let in"
+		case !u.has(hash(c.Value)):
+			return rotation.Altered, "ACL LIST: it has another password"
+		}
+		return u.saved()
+	})
+}
+
+// saved is the end of what the list of users can tell: Unknown where a login has to be tried.
+func (u *user) saved() (rotation.Status, string) {
+	if u.has(unsaved) {
+		return rotation.Altered, "in effect, and not known to be saved"
+	}
+	return rotation.Unknown, ""
+}
+
+// standing is by what judge makes of the user as a node knows him; where that is Unknown, a login decides.
+func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func(*user) (rotation.Status, string)) (places []rotation.Standing, err error) {
+	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		all, err := fl.users(ctx)
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			place := rotation.Standing{Where: one.n.node.Name}
+			place.Status, place.Proof = judge(one.users[c.ID])
+			if place.Status == rotation.Unknown {
+				if place.Status, place.Proof, err = one.n.try(ctx, c); err != nil {
+					return err
+				}
+			}
+			places = append(places, place)
+		}
+		places = append(places, fl.silent()...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("how %s stands: %w", c.ID, err)
+	}
+	return places, nil
+}
+
+// try logs in as c. What proves it is the answer to AUTH, which comes with HELLO, and the user that the node then has for that very
+// connection. A PING would prove nothing: after an AUTH that failed, it is answered for whoever was there before. The
+// error is only ever the end of ctx.
+func (n *session) try(ctx context.Context, c rotation.Credential) (rotation.Status, string, error) {
+	client := n.dialer.client("", rotation.Secret{})
+	conn := client.Conn()
+	defer func() { _, _ = conn.Close(), client.Close() }()
+	login := &session{node: n.node, conn: conn}
+	answer, err := login.do(ctx, "HELLO", "2", "AUTH", c.ID, string(c.Value.Reveal()), "SETNAME", Application)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "", "", err
+	case refusal(err):
+		return rotation.Unknown, "the password that ACL LIST has is refused: " + err.Error(), nil
+	case err != nil:
+		return rotation.Unknown, "trying to log in: " + err.Error(), nil
+	}
+	who, err := n.userOf(ctx, answer)
+	switch {
+	case err != nil:
+		return rotation.Unknown, "logged in, and asking for its own user: " + err.Error(), nil
+	case who != c.ID:
+		return rotation.Altered, fmt.Sprintf("the login became %q", who), nil
+	}
+	return rotation.Accepts, "AUTH as " + who, nil
+}
+
+// userOf asks, on the admin's connection, which user the connection has that HELLO was the answer to: a user may lack the right
+// to ask that of itself.
+func (n *session) userOf(ctx context.Context, hello any) (string, error) {
+	list, _ := hello.([]any)
+	for i := 0; i+1 < len(list); i += 2 {
+		id, ok := list[i+1].(int64)
+		if list[i] != "id" || !ok {
+			continue
+		}
+		found, err := n.clients(ctx, "ID", strconv.FormatInt(id, 10))
+		if err != nil {
+			return "", err
+		}
+		for _, c := range found {
+			return c.user, nil
+		}
+	}
+	return "", errors.New("the server does not show the connection")
+}

@@ -1,0 +1,112 @@
+package redisacl
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// unsaved is the hash that a user has beside its own until it is known to be saved. No password has it that anybody could find.
+var unsaved = strings.Repeat("0", sha256.Size*2)
+
+// user is a line of ACL LIST, taken apart.
+type user struct {
+	name   string
+	on     bool
+	nopass bool
+	hashes []string
+	rules  []string // all else, in its order: what it may do
+}
+
+// parseUser reads "user backend on #… ~config:* resetchannels &config:* -@all +ping (~x* +get)".
+func parseUser(line string) (user, error) {
+	words := split(line)
+	if len(words) < 2 || words[0] != "user" {
+		return user{}, fmt.Errorf("not a line of ACL LIST: it begins with %q", strings.Join(words[:min(1, len(words))], ""))
+	}
+	u := user{name: words[1]}
+	for _, word := range words[2:] {
+		switch {
+		case word == "on":
+			u.on = true
+		case word == "off":
+		case word == "nopass":
+			u.nopass = true
+		case strings.HasPrefix(word, "#"):
+			u.hashes = append(u.hashes, word[1:])
+		default:
+			u.rules = append(u.rules, word)
+		}
+	}
+	return u, nil
+}
+
+// split is the words of a line; what stands in parentheses, a selector, is one.
+func split(line string) (words []string) {
+	depth, from := 0, 0
+	for i, c := range line + " " {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ' ' && depth <= 0:
+			if i > from {
+				words = append(words, line[from:i])
+			}
+			from = i + 1
+		}
+	}
+	if depth > 0 {
+		words = append(words, line[from:])
+	}
+	return words
+}
+
+func (u *user) has(hash string) bool { return slices.Contains(u.hashes, hash) }
+
+// text is what the user may do, in one line.
+func (u *user) text() string { return strings.Join(u.rules, " ") }
+
+// can is what the user may do, for comparing: servers before 7.2 list single commands in no order, and each in another. Words about
+// one command stay in theirs, which matters.
+func (u *user) can() string { return canonical(u.rules) }
+
+func canonical(rules []string) string {
+	words := slices.Clone(rules)
+	for i, word := range words {
+		if strings.HasPrefix(word, "(") {
+			words[i] = "(" + canonical(split(strings.Trim(word, "()"))) + ")"
+		}
+	}
+	for from := 0; from < len(words); from++ {
+		to := from
+		for to < len(words) && single(words[to]) {
+			to++
+		}
+		slices.SortStableFunc(words[from:to], func(a, b string) int { return strings.Compare(about(a), about(b)) })
+		from = max(from, to)
+	}
+	return strings.Join(words, " ")
+}
+
+// single says whether a rule is about one command: +get, -config|set.
+func single(rule string) bool {
+	return len(rule) > 1 && strings.ContainsRune("+-", rune(rule[0])) && rule[1] != '@'
+}
+
+// about is the command that a rule is about, without the subcommand.
+func about(rule string) string {
+	name, _, _ := strings.Cut(rule[1:], "|")
+	return name
+}
+
+// hash is how a server stores a password.
+func hash(s rotation.Secret) string {
+	sum := sha256.Sum256(s.Reveal())
+	return hex.EncodeToString(sum[:])
+}
