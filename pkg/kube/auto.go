@@ -5,48 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
-
-// settle is how long the first dial of ViaAuto waits for a node to say that a port is refused, where there is a Unix
-// socket to go to instead.
-const settle = 300 * time.Millisecond
 
 // dialAuto takes the first way that works.
 //
 // What leads on to exec is a port-forward that can't be had: forbidden, or not carried by a proxy or the server. What
 // exec needs as well does not: a pod that runs, an API server and a node that answer. A refused port leads to exec if
-// there is a Socket, since the server may listen on that alone; exec to the same port would be refused the same.
+// there is a Socket, since the server may listen on that alone; exec to the same port would be refused the same. The
+// refusal comes with the first Read, so that it is the next dial that goes there.
 func (d *Dialer) dialAuto(ctx context.Context, t target) (net.Conn, error) {
+	if why := d.turnedAway(); why != nil {
+		return d.takeExec(ctx, t, why)
+	}
 	f, err := d.forward(ctx, t)
 	if err == nil {
-		if err = d.refusedFor(ctx, f); err == nil {
-			d.take(ViaPortForward, nil)
-			return f.conn, nil
-		}
-		_ = f.conn.Close()
+		d.take(ViaPortForward, nil)
+		return f.conn, nil
 	}
-	unreachable := f == nil && errors.Is(err, rotation.ErrUnavailable)
-	if ctx.Err() != nil || unreachable || errors.As(err, new(podError)) {
+	if ctx.Err() != nil || errors.Is(err, rotation.ErrUnavailable) || errors.As(err, new(podError)) {
 		return nil, err
 	}
 	return d.takeExec(ctx, t, err)
 }
 
-// refusedFor waits a moment for the refusal of a port, if there is anywhere else to go.
-func (d *Dialer) refusedFor(ctx context.Context, f *forwarding) error {
-	if d.Socket == "" {
-		return nil
-	}
-	select {
-	case <-f.heard:
-		return f.refusal()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(settle):
-		return nil
+// turnedAway is why the port was refused, once, where nothing has ever come from it and there is a Socket.
+func (d *Dialer) turnedAway() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	why := d.refused
+	d.refused = nil
+	return why
+}
+
+// answered hears of the first that a port-forward brings: nil for bytes, else the refusal of the port. A server that has
+// answered there once is only away.
+func (d *Dialer) answered(refusal error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case refusal == nil:
+		d.works = true
+	case d.via() == ViaAuto && d.Socket != "" && !d.works:
+		d.took, d.refused = "", refusal
 	}
 }
 
@@ -60,13 +62,13 @@ func (d *Dialer) takeExec(ctx context.Context, t target, instead error) (net.Con
 	return conn, nil
 }
 
-// take remembers the way, and tells it once.
+// take remembers the way, and tells of it.
 func (d *Dialer) take(via Via, instead error) {
 	d.mu.Lock()
-	first := d.took == ""
+	other := d.took != via
 	d.took = via
 	d.mu.Unlock()
-	if first && d.OnTake != nil {
+	if other && d.OnTake != nil {
 		d.OnTake(via, instead)
 	}
 }

@@ -15,7 +15,8 @@ import (
 type Via string
 
 const (
-	// ViaAuto tries ViaPortForward and then ViaExec, and stays with the one that worked.
+	// ViaAuto tries ViaPortForward and then ViaExec, and stays with the one that worked. Where a node says only later that
+	// nothing listens on the port, the connection ends with syscall.ECONNREFUSED, and the next dial takes ViaExec.
 	ViaAuto Via = "auto"
 	// ViaPortForward goes through the pod's portforward subresource. It needs the verb create on it.
 	ViaPortForward Via = "port-forward"
@@ -39,11 +40,13 @@ type Dialer struct {
 	// Socket is the server's Unix socket in the container, as in /var/run/postgresql/.s.PGSQL.5432. If set, ViaExec
 	// goes to it whatever address is dialed.
 	Socket string
-	// OnTake is told once which way ViaAuto took, and why not the one before it (nil for the first). It may be nil.
+	// OnTake is told which way ViaAuto took, and why not the one before it (nil for the first). It may be nil.
 	OnTake func(taken Via, instead error)
 
-	mu   sync.Mutex
-	took Via
+	mu      sync.Mutex
+	took    Via
+	works   bool  // a port-forward has brought bytes
+	refused error // why the next dial goes elsewhere
 }
 
 // Dialer gives a dialer to a pod, with its other fields unset.

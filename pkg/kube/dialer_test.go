@@ -75,12 +75,12 @@ func TestAuto(t *testing.T) {
 		d.OnTake = func(via Via, instead error) { tellings = append(tellings, told{via, instead != nil}) }
 		return s, d, &tellings
 	}
-	expect := func(t *testing.T, d *Dialer, tellings *[]told, want told) {
+	expect := func(t *testing.T, d *Dialer, tellings *[]told, want ...told) {
 		t.Helper()
-		if d.Took() != want.Via {
-			t.Errorf("took %q, want %q", d.Took(), want.Via)
+		if last := want[len(want)-1].Via; d.Took() != last {
+			t.Errorf("took %q, want %q", d.Took(), last)
 		}
-		if diff := cmp.Diff([]told{want}, *tellings); diff != "" {
+		if diff := cmp.Diff(want, *tellings); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -135,8 +135,22 @@ func TestAuto(t *testing.T) {
 	t.Run("a refused port leads to the socket", func(t *testing.T) {
 		_, d, tellings := start(t)
 		d.Socket = server(t, "unix", echo)
+		if _, err := dial(t, d, "tcp", "127.0.0.1:1").Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("read: %v", err)
+		}
 		carriesBytesBothWays(t, dial(t, d, "tcp", "127.0.0.1:1"))
-		expect(t, d, tellings, told{ViaExec, true})
+		expect(t, d, tellings, told{ViaPortForward, false}, told{ViaExec, true})
+	})
+	t.Run("a port that has answered before is only away", func(t *testing.T) {
+		_, d, tellings := start(t)
+		d.Socket = server(t, "unix", echo)
+		carriesBytesBothWays(t, dial(t, d, "tcp", server(t, "tcp", echo)))
+		for range 2 {
+			if _, err := dial(t, d, "tcp", "127.0.0.1:1").Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("read: %v", err)
+			}
+		}
+		expect(t, d, tellings, told{ViaPortForward, false})
 	})
 	t.Run("a refused port without a socket is just refused", func(t *testing.T) {
 		s, d, tellings := start(t)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,7 +43,7 @@ func (d *Dialer) portForward(ctx context.Context, remote address, port uint16) (
 	f := &forwarding{
 		conn: newConn(remote), tunnel: tunnel, streamPair: pair,
 		what:  fmt.Sprintf("port %d of pod %s", port, d.pod()),
-		heard: make(chan struct{}),
+		heard: make(chan struct{}), answered: d.answered,
 	}
 	f.start()
 	return f, nil
@@ -94,6 +95,8 @@ type forwarding struct {
 	tunnel *tunnel
 	what   string // for errors
 
+	answered func(refusal error) // told of the first that comes: nil for bytes
+
 	heard chan struct{} // closed when the reason stream has ended
 	text  string        // what it said
 }
@@ -140,7 +143,7 @@ func (f *forwarding) send(sent chan<- struct{}) {
 
 // receive carries what the server sends until its end, and tells the user how it ended.
 func (f *forwarding) receive() {
-	_, err := io.Copy(f.conn.toUser, f.data)
+	_, err := io.Copy(&telling{f.conn.toUser, func() { f.answered(nil) }}, f.data)
 	if isClosed(f.conn.closed) {
 		_, _ = io.Copy(io.Discard, f.data) // wait for the server to hang up
 		return
@@ -152,6 +155,20 @@ func (f *forwarding) receive() {
 	f.conn.hangUp()
 }
 
+// telling is a writer that tells of its first bytes.
+type telling struct {
+	io.Writer
+	first func()
+}
+
+func (t *telling) Write(p []byte) (int, error) {
+	if t.first != nil {
+		t.first()
+		t.first = nil
+	}
+	return t.Writer.Write(p)
+}
+
 // verdict says why the data ended: nil for a server that closed its connection.
 func (f *forwarding) verdict(err error) error {
 	select {
@@ -160,6 +177,9 @@ func (f *forwarding) verdict(err error) error {
 	case <-time.After(reasonGrace):
 	}
 	if reason := f.refusal(); reason != nil {
+		if errors.Is(reason, syscall.ECONNREFUSED) {
+			f.answered(reason)
+		}
 		return reason
 	}
 	if err != nil || isClosed(f.tunnel.CloseChan()) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -50,6 +51,9 @@ func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) 
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
 	conn, err := pgx.ConnectConfig(ctx, config)
+	if errors.Is(err, syscall.ECONNREFUSED) && n.Dial != nil {
+		conn, err = pgx.ConnectConfig(ctx, config) // a tunnel may have another way, which it takes once it was refused on the first
+	}
 	dialer.arrived(err == nil)
 	if err != nil && dialer.err != nil {
 		return nil, unreachable(dialer.err) // without the address, which a tunnel does not care about

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +86,35 @@ func TestErrorsOfAFirstUserSayWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// turnedAway is a connection that a tunnel opened to a port where nobody listens: that is said by its first Read.
+type turnedAway struct{ net.Conn }
+
+func (turnedAway) Read([]byte) (int, error)    { return 0, syscall.ECONNREFUSED }
+func (turnedAway) Write(p []byte) (int, error) { return len(p), nil }
+
+// A tunnel that is told of a refused port may go to the server's socket instead: it is asked once more, with TLS and without.
+func TestARefusedTunnelIsAskedOnceMore(t *testing.T) {
+	a := newApp(t)
+	for _, mode := range []TLSMode{TLSPrefer, TLSDisable} {
+		s := a.via(viaScram)
+		s.TLS.Mode = mode
+		dial, refusals := s.Nodes[0].Dial, 0
+		if dial == nil {
+			dial = new(net.Dialer).DialContext
+		}
+		s.Nodes[0].Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if refusals++; refusals == 1 && err == nil {
+				return turnedAway{conn}, nil
+			}
+			return conn, err
+		}
+		if _, err := s.InUse(t.Context(), a.current); err != nil || refusals < 2 {
+			t.Errorf("%s: %v after %d dials", mode, err, refusals)
+		}
 	}
 }
 
