@@ -12,10 +12,10 @@ GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: bin/kubectl-rotate ## build the plugin into bin/
+build: bin/kubectl-rotate ## build the plugin into bin/, as it is released
 
 bin/kubectl-rotate: $(GO_FILES)
-	go build -trimpath -ldflags '-s -w' -o $@ ./cmd/kubectl-rotate
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/kubectl-rotate
 
 demo: platform build ## rotate the password of a real PostgreSQL under load, from nothing
 	go run ./test/demo --kubeconfig $(KUBECONFIG_CLUSTER)

@@ -37,7 +37,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	plugin = filepath.Join(dir, "kubectl-rotate")
-	if out, err := exec.Command("go", "build", "-o", plugin, "../../cmd/kubectl-rotate").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", plugin, "../../cmd/kubectl-rotate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the plugin: %v\n%s", err, out)
 		os.Exit(1)
 	}
