@@ -10,8 +10,10 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// patience is how long one write may take.
-const patience = 5 * time.Second
+const (
+	patience = 5 * time.Second // how long one write may take
+	interval = time.Second     // from one write to the next, at least: many steps take less
+)
 
 // Keeper writes down what one process does, while it does it: a run that is killed has told what it had done. Its fields
 // are set by [Keep]; its methods may be called from any goroutine, and none waits for the cluster but Close.
@@ -68,6 +70,11 @@ func (k *Keeper) write() {
 		select {
 		case <-k.news:
 			k.put(context.Background())
+		case <-k.closed:
+			return
+		}
+		select {
+		case <-time.After(interval):
 		case <-k.closed:
 			return
 		}
