@@ -15,6 +15,7 @@ const (
 	exitUsage       = 2
 	exitUnderWay    = 3 // waiting for time, evidence or an approval: run it again
 	exitRefused     = 4 // a check said no, and nothing was changed
+	exitOverdue     = 5 // status --check: something is overdue or stuck
 	exitInterrupted = 130
 )
 
@@ -28,10 +29,16 @@ type underWay struct{ text string }
 
 func (e underWay) Error() string { return e.text }
 
+// attention says that something is overdue or stuck.
+type attention struct{ text string }
+
+func (e attention) Error() string { return e.text }
+
 // exitCode is what err means to a script.
 func exitCode(ctx context.Context, err error) int {
 	var usage usageError
 	var later underWay
+	var needed attention
 	switch {
 	case err == nil || errors.Is(err, rotation.ErrNothingUnderWay):
 		return exitDone
@@ -43,6 +50,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUnderWay
 	case errors.Is(err, rotation.ErrRefused):
 		return exitRefused
+	case errors.As(err, &needed):
+		return exitOverdue
 	}
 	return exitError
 }

@@ -103,6 +103,12 @@ func (g *global) connect() (*kube.Clients, error) {
 
 // targets gives the configuration, with the cluster's ConfigMap as its last place to look.
 func (g *global) targets(ctx context.Context, c *kube.Clients) (config.Config, error) {
+	found, _, err := g.sourced(ctx, c)
+	return found, err
+}
+
+// sourced is the configuration and where it comes from.
+func (g *global) sourced(ctx context.Context, c *kube.Clients) (config.Config, string, error) {
 	load := config.Loader{Path: g.config, ConfigMap: func(ctx context.Context) (map[string]string, error) {
 		m, err := c.Kube.CoreV1().ConfigMaps(c.Namespace).Get(ctx, config.ConfigMapName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
@@ -113,8 +119,7 @@ func (g *global) targets(ctx context.Context, c *kube.Clients) (config.Config, e
 		}
 		return m.Data, nil
 	}}
-	found, _, err := load.Load(ctx)
-	return found, err
+	return load.Load(ctx)
 }
 
 // target finds the one that a command is about: by its name, or as the only one of its kind.

@@ -127,6 +127,27 @@ func storiesOf(ctx context.Context, clients *kube.Clients, t config.Target) ([]h
 	return stories, nil
 }
 
+// times fills in how long each step has taken and usually takes, as far as there is a history that can be read.
+func times(ctx context.Context, s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target) {
+	entries, err := historyOf(clients, t, s.Namespace).Load(ctx)
+	if err != nil || rec.Intent == nil {
+		return
+	}
+	stories := history.Tell(entries, history.Now{Attempt: rec.Intent.Attempt, Standby: rec.Standby()})
+	usual := history.Expected(stories, rec.Intent.Back)
+	for i := range s.Steps {
+		s.Steps[i].Usually = history.Of(usual[s.Steps[i].Name])
+	}
+	for _, story := range stories {
+		if story.Attempt != rec.Intent.Attempt || story.To != rec.Intent.To {
+			continue
+		}
+		for i := range s.Steps {
+			s.Steps[i].Took = story.Spent(s.Steps[i].Name)
+		}
+	}
+}
+
 // historyOf is where the history of a target is kept.
 func historyOf(clients *kube.Clients, t config.Target, namespace string) *kubehistory.Store {
 	return &kubehistory.Store{ConfigMaps: clients.Kube.CoreV1(), Namespace: namespace, Secret: t.Secret.Name}

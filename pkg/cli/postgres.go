@@ -212,7 +212,7 @@ func secretStore(in opening) *kubesecret.Store {
 	for _, s := range secretsOf(in) {
 		places = append(places, place(s))
 	}
-	return &kubesecret.Store{Secrets: in.clients.Kube.CoreV1(), Place: places[0], Also: places[1:], Now: in.clients.Now}
+	return &kubesecret.Store{Secrets: in.clients.Kube.CoreV1(), Place: places[0], Also: places[1:], About: about(in.target), Now: in.clients.Now}
 }
 
 func place(s config.Secret) kubesecret.Place {

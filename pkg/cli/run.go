@@ -47,7 +47,8 @@ func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 // complain prints what kept a command from its end. Where nothing is wrong, that is no error.
 func complain(s Streams, err error) {
 	var later underWay
-	if errors.Is(err, rotation.ErrNothingUnderWay) || errors.As(err, &later) {
+	var needed attention
+	if errors.Is(err, rotation.ErrNothingUnderWay) || errors.As(err, &later) || errors.As(err, &needed) {
 		fmt.Fprintln(s.Err, err)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -21,6 +22,13 @@ type statusFlags struct {
 	output    string
 	noHeaders bool
 	via       string
+	all       bool
+	selector  string
+	watch     bool
+	check     bool
+
+	format   report.Format
+	selected labels.Selector
 }
 
 func statusCommand(g *global) *cobra.Command {
@@ -29,62 +37,148 @@ func statusCommand(g *global) *cobra.Command {
 		Use:   "status [TARGET]",
 		Short: "Show how every target stands, or survey one at its server too",
 		Long: `Show how every target stands: its version, its age, when it is due, and what is under way. This is read from the
-cluster's records alone, and fast; what was not looked at is called recorded.
+cluster's records alone, without a value, and fast; what was not looked at is called recorded.
 
-With a TARGET, every step of its checklist is looked at now: at the server, in the Secret, at each pod.`,
+With a TARGET, every step of its checklist is looked at now: at the server, in the Secret, at each pod. With -o timeline
+that is a handover, to be pasted into an incident's channel: what is proven, what is not, who is in the way, the next command.
+
+A rotation is stuck if nobody has been at it for 15 minutes, or nothing came of it for an hour. A target is overdue once its
+credential is older than its interval.`,
 		Example: `  kubectl rotate status
+  kubectl rotate status -A --check           # everything that was ever rotated; exit code 5 if something needs somebody
   kubectl rotate status postgres -n shop
+  kubectl rotate status postgres -o timeline
+  kubectl rotate status -w                   # until nothing is under way
   kubectl rotate status -o json`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			format, err := report.ParseFormat(f.output)
-			if err != nil {
+			if err := f.settle(args); err != nil {
 				return usageError{err}
 			}
-			return g.status(c.Context(), args, f, format)
+			return g.status(c.Context(), args, f)
 		},
 	}
-	c.Flags().StringVarP(&f.output, "output", "o", "", "wide, json, yaml, name, or nothing for a table")
-	c.Flags().BoolVar(&f.noHeaders, "no-headers", false, "leave out the table's header")
-	c.Flags().StringVar(&f.via, "via", string(kube.ViaAuto), "the way to the server: auto, port-forward, exec, direct")
+	fs := c.Flags()
+	fs.StringVarP(&f.output, "output", "o", "", "wide, json, yaml, name, jsonpath=TEMPLATE, timeline for one TARGET, or nothing for a table")
+	fs.BoolVar(&f.noHeaders, "no-headers", false, "leave out the table's header")
+	fs.StringVar(&f.via, "via", string(kube.ViaAuto), "the way to the server: auto, port-forward, exec, direct")
+	fs.BoolVarP(&f.all, "all-namespaces", "A", false, "every Secret in the cluster that was ever rotated, beside the targets of the configuration")
+	fs.StringVarP(&f.selector, "selector", "l", "", "only targets whose Secret has these labels, as kubectl's own: team=orders,tier!=test")
+	fs.BoolVarP(&f.watch, "watch", "w", false, "look again and again until nothing is under way")
+	fs.BoolVar(&f.check, "check", false, "exit with code 5 if a target is overdue or stuck")
 	return c
 }
 
-func (g *global) status(ctx context.Context, args []string, f statusFlags, format report.Format) error {
+// settle reads the flags' values, and refuses what cannot be meant before any cluster is contacted.
+func (f *statusFlags) settle(args []string) (err error) {
+	if f.format, err = report.ParseFormat(f.output); err != nil {
+		return err
+	}
+	if f.selected, err = labels.Parse(f.selector); err != nil {
+		return fmt.Errorf("--selector: %w", err)
+	}
+	people := f.format == report.Table || f.format == report.Wide || f.format == report.Timeline
+	switch {
+	case len(args) == 1 && (f.all || f.selector != ""):
+		return errors.New("a TARGET is one target: leave out -A and -l")
+	case len(args) == 0 && f.format == report.Timeline:
+		return errors.New("-o timeline is about one target: name it")
+	case f.watch && !people:
+		return fmt.Errorf("-w shows a table, and no %s", f.output)
+	}
+	return nil
+}
+
+// status looks once, or until nothing is under way.
+func (g *global) status(ctx context.Context, args []string, f statusFlags) error {
 	clients, err := g.connect()
 	if err != nil {
 		return err
 	}
-	found, err := g.targets(ctx, clients)
+	found, source, err := g.sourced(ctx, clients)
 	if err != nil {
 		return err
 	}
-	list := report.Listing{
-		Style: g.style(), Format: format, NoHeaders: f.noHeaders, Now: time.Now(),
-	}
+	list := report.Listing{Style: g.data(), Format: f.format, NoHeaders: f.noHeaders, AllNamespaces: f.all, Now: clients.Now()}
+	v := glances{clients: clients, selector: f.selected, presumed: source == config.SourceDefaults}
+	look := func(ctx context.Context) ([]report.Status, error) { return v.look(ctx, found.Targets, f.all) }
 	if len(args) == 1 {
-		return g.survey(ctx, clients, found, args, f, list)
+		t, err := target(found, "", args)
+		if err != nil {
+			return err
+		}
+		look = func(ctx context.Context) ([]report.Status, error) {
+			s, err := g.survey(ctx, clients, t, f)
+			return []report.Status{s}, err
+		}
 	}
-	all, errs := make([]report.Status, len(found.Targets)), make([]error, len(found.Targets))
-	for i, t := range found.Targets {
-		all[i], errs[i] = recorded(ctx, clients, t)
+	show := func(w io.Writer, all []report.Status) error {
+		list.Now = clients.Now()
+		return showStatus(w, list, all, len(args) == 1)
 	}
-	return errors.Join(list.Write(g.Out, all), errors.Join(errs...))
+	all, err := look(ctx)
+	if f.watch && err == nil {
+		all, err = g.watch(ctx, all, look, show)
+	} else if len(all) > 0 || err == nil {
+		err = errors.Join(show(g.Out, all), err)
+	}
+	return errors.Join(err, g.findings(all, f))
 }
 
-// recorded is how a target stands by its record alone. With an error it holds that too.
-func recorded(ctx context.Context, clients *kube.Clients, t config.Target) (report.Status, error) {
-	s := facts(clients, t)
-	s.Recorded = true
-	rec, err := engineOf(t.Kind).store(opening{clients: clients, target: t, namespace: s.Namespace}).Load(ctx)
-	if err != nil {
-		err = clients.Explain(err)
-		s.Error = err.Error()
-		return s, fmt.Errorf("target %s: %w", t.Name, err)
+// look is a glance at all targets.
+func (v glances) look(ctx context.Context, targets []config.Target, everywhere bool) ([]report.Status, error) {
+	seen := v.configured(ctx, targets)
+	if everywhere {
+		var err error
+		if seen, err = v.everywhere(ctx, seen); err != nil {
+			return nil, err
+		}
 	}
-	stands(&s, rec, t)
-	runs(ctx, &s, clients, t)
-	return s, nil
+	return v.statuses(ctx, seen)
+}
+
+// showStatus writes what was seen: of one target that was surveyed all there is to say.
+func showStatus(w io.Writer, list report.Listing, all []report.Status, one bool) error {
+	if !one || list.Format != report.Table && list.Format != report.Timeline || len(all) == 0 {
+		return list.Write(w, all)
+	}
+	text := list.Detail(all[0])
+	if list.Format == report.Timeline {
+		text = report.Handover(all[0], list.Now)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// findings are what needs somebody: said beside a table, and the exit code of a check.
+func (g *global) findings(all []report.Status, f statusFlags) error {
+	n := 0
+	for _, s := range all {
+		if s.Overdue || s.Stuck != "" {
+			n++
+		}
+		if f.format != report.Table && f.format != report.Wide {
+			continue
+		}
+		if s.Overdue {
+			g.say("overdue: %s since %s%s", s.Name, s.Due.UTC().Format(time.DateOnly), advised("rotate it with", s.Next))
+		}
+		if s.Stuck != "" {
+			g.say("stuck: %s: %s%s", s.Name, s.Stuck, advised("go on with", s.Next))
+		}
+	}
+	if f.check && n > 0 {
+		return attention{fmt.Sprintf("%d of %d targets overdue or stuck", n, len(all))}
+	}
+	return nil
+}
+
+// advised is a command with what it is for.
+func advised(what, command string) string {
+	if command == "" {
+		return ""
+	}
+	return ": " + what + " `" + command + "`"
 }
 
 // runs fills in who is at the target now. Where that cannot be read it stays unknown: nothing else depends on it.
@@ -107,15 +201,15 @@ func facts(clients *kube.Clients, t config.Target) report.Status {
 }
 
 // stands fills in what the record says.
-func stands(s *report.Status, rec rotation.Record, t config.Target) {
+func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Time) {
 	s.Version, s.ID, s.Rotated = rec.Active(), rec.Current.ID, rec.Latest().Written
 	s.Phase = report.PhaseStandby
 	if len(rec.Editions) == 0 {
 		s.Version = 0
 	}
-	if !s.Rotated.IsZero() {
+	if !s.Rotated.IsZero() && t.Interval.Duration > 0 {
 		s.Due = s.Rotated.Add(t.Interval.Duration)
-		s.Overdue = time.Now().After(s.Due)
+		s.Overdue = now.After(s.Due)
 	}
 	i := rec.Intent
 	if rec.Standby() {
@@ -125,36 +219,43 @@ func stands(s *report.Status, rec rotation.Record, t config.Target) {
 	s.From, s.To, s.Back, s.Compromised, s.By, s.Since = i.From, i.To, i.Back, i.Compromised, i.By, i.At
 }
 
-// survey looks at every step of one target.
-func (g *global) survey(ctx context.Context, clients *kube.Clients, found config.Config, args []string, f statusFlags, list report.Listing) error {
-	t, err := target(found, "", args)
-	if err != nil {
-		return err
+// commands fills in what can be done now.
+func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target) {
+	underWay := s.Phase != report.PhaseStandby
+	if !underWay && !s.Overdue || t.Kind == kindUnknown {
+		return
 	}
+	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back)
+	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
+		s.Undo = goOn(clients, t, s.Namespace, true)
+	}
+}
+
+// survey looks at every step of one target.
+func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Target, f statusFlags) (report.Status, error) {
 	o, err := g.openTarget(ctx, clients, t, runFlags{via: f.via, wait: true})
 	if err != nil {
-		return err
+		return report.Status{}, err
 	}
 	defer o.close()
 	rec, steps, states, err := o.Survey(ctx)
 	if err != nil {
-		return clients.Explain(err)
+		return report.Status{}, clients.Explain(err)
 	}
 	s := facts(clients, t)
-	stands(&s, rec, t)
+	stands(&s, rec, t, clients.Now())
 	runs(ctx, &s, clients, t)
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(s)
+	s.Stuck = stuck(rec, s, t.Soak.Duration, clients.Now())
+	commands(&s, rec, clients, t)
+	times(ctx, &s, rec, clients, t)
 	if o.leftovers != nil {
 		if s.Leftovers, err = o.leftovers(ctx, rec); err != nil {
-			return clients.Explain(err)
+			return s, clients.Explain(err)
 		}
 	}
-	if list.Format == report.Table {
-		_, err := io.WriteString(g.Out, list.Detail(s))
-		return err
-	}
-	return list.Write(g.Out, []report.Status{s})
+	return s, nil
 }
 
 // looked is the phase as a survey found it, and who is behind.

@@ -13,9 +13,11 @@ import (
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Terminal bool                        // somebody can answer: In and Err are a terminal
-	Width    int                         // of that terminal, in columns; 0 when it is not known
-	Env      func(string) (string, bool) // the environment: os.LookupEnv
+	Terminal bool // somebody can answer: In and Err are a terminal
+	Width    int  // of that terminal, in columns; 0 when it is not known
+	// Size is how large the terminal is that Out is, now; nil where Out is none.
+	Size func() (width, height int)
+	Env  func(string) (string, bool) // the environment: os.LookupEnv
 }
 
 // Terminal gives the process's own streams.
@@ -25,6 +27,12 @@ func Terminal() Streams {
 	if term.IsTerminal(in) && term.IsTerminal(screen) {
 		s.Terminal = true
 		s.Width, _, _ = term.GetSize(screen)
+	}
+	if out := int(os.Stdout.Fd()); term.IsTerminal(out) { //nolint:gosec // a file descriptor fits
+		s.Size = func() (width, height int) {
+			width, height, _ = term.GetSize(out)
+			return width, height
+		}
 	}
 	return s
 }
@@ -41,4 +49,18 @@ func (s Streams) screenWanted() bool {
 	_, plain := s.Env("ACCESSIBLE")
 	term, _ := s.Env("TERM")
 	return s.Terminal && !plain && term != "dumb"
+}
+
+// data is how data for people is written on Out.
+func (s Streams) data() report.Style {
+	style := s.style()
+	style.Color = style.Color && s.Size != nil
+	return style
+}
+
+// redrawn says whether what was written on Out may be written over.
+func (s Streams) redrawn() bool {
+	_, plain := s.Env("ACCESSIBLE")
+	term, _ := s.Env("TERM")
+	return s.Size != nil && !plain && term != "dumb"
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -94,23 +96,28 @@ func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output
 
 // command is the line that goes on with what o is at.
 func command(o *opened, back bool) string {
+	return goOn(o.clients, o.target, o.clients.Namespace, back)
+}
+
+// goOn is the line that goes on with a target, for somebody who uses the clients' kubeconfig.
+func goOn(clients *kube.Clients, t config.Target, namespace string, back bool) string {
 	if back {
-		return "kubectl rotate abort " + o.Target + where(o)
+		return "kubectl rotate abort " + t.Name + where(clients, namespace)
 	}
-	line := "kubectl rotate " + string(o.target.Kind)
-	if o.Target != string(o.target.Kind) {
-		line += " " + o.Target
+	line := "kubectl rotate " + string(t.Kind)
+	if t.Name != string(t.Kind) {
+		line += " " + t.Name
 	}
-	return line + where(o)
+	return line + where(clients, namespace)
 }
 
 // where says what else has to be on a command line for it to be about the same target.
-func where(o *opened) string {
+func where(clients *kube.Clients, namespace string) string {
 	text := ""
-	if o.clients.Context != "in-cluster" {
-		text += " --context " + o.clients.Context
+	if clients.Context != "in-cluster" {
+		text += " --context " + clients.Context
 	}
-	return text + " -n " + o.clients.Namespace
+	return text + " -n " + namespace
 }
 
 // undo is the line that takes a run back; "" where there is no way back.
@@ -118,7 +125,7 @@ func undo(o *opened, r rotation.Result) string {
 	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
 		return ""
 	}
-	return "kubectl rotate abort " + o.Target + where(o)
+	return goOn(o.clients, o.target, o.clients.Namespace, true)
 }
 
 // say writes one line for the operator.

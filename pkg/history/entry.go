@@ -61,8 +61,8 @@ type Seconds float64
 // Duration is s for the rest of Go.
 func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
 
-// seconds is d to the millisecond.
-func seconds(d time.Duration) Seconds { return Seconds(d.Round(time.Millisecond).Seconds()) }
+// Of is d to the millisecond.
+func Of(d time.Duration) Seconds { return Seconds(d.Round(time.Millisecond).Seconds()) }
 
 // Note is what somebody agreed to, or decided to go on without.
 type Note struct {

@@ -124,7 +124,7 @@ func (g *leg) entry(l *Log) Entry {
 		}
 		e := g.last[name]
 		note := strings.Join(nonempty(e.Note, e.Error), ", ")
-		r.Steps = append(r.Steps, Step{Name: name, Took: seconds(g.events.Spent(name)), Done: e.State == rotation.Done, Note: cut(note, mostText)})
+		r.Steps = append(r.Steps, Step{Name: name, Took: Of(g.events.Spent(name)), Done: e.State == rotation.Done, Note: cut(note, mostText)})
 	}
 	return Entry{
 		Target: first.Target, Attempt: first.Attempt, From: first.From, To: first.To, Back: first.Back,

@@ -60,6 +60,16 @@ func (s Story) Took() time.Duration {
 	return all.Duration()
 }
 
+// Spent is how long a step took so far.
+func (s Story) Spent(step string) Seconds {
+	for _, known := range s.Steps {
+		if known.Name == step {
+			return known.Took
+		}
+	}
+	return 0
+}
+
 // Now is what the target's record says of its last decision; the zero value is that it was not looked at.
 type Now struct {
 	Attempt int

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 )
 
@@ -31,6 +32,8 @@ type Clients struct {
 	Config *rest.Config
 	// Kube is the typed client.
 	Kube kubernetes.Interface
+	// Metadata reads objects without what they hold.
+	Metadata metadata.Interface
 	// Context is the context's name, or "in-cluster" with a service account and no kubeconfig.
 	Context string
 	// Server is the API server's URL.
@@ -69,8 +72,12 @@ func New(flags *genericclioptions.ConfigFlags, o Options) (*Clients, error) {
 	if err != nil {
 		return nil, place.invalid(err)
 	}
+	bare, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, place.invalid(err)
+	}
 	c := &Clients{
-		Config: config, Kube: typed,
+		Config: config, Kube: typed, Metadata: bare,
 		Context: place.context, Server: config.Host, Namespace: namespace, User: place.user,
 		origin: place.file, clock: ticking,
 	}

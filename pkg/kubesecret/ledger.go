@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -40,7 +39,7 @@ type ledger struct {
 }
 
 // decodeLedger reads the annotation of the application's Secret; none is an empty ledger.
-func decodeLedger(app *corev1.Secret) (ledger, error) {
+func decodeLedger(app metav1.ObjectMeta) (ledger, error) {
 	text, ok := app.Annotations[AnnotationRecord]
 	if !ok {
 		return ledger{}, nil

@@ -56,6 +56,8 @@ type Store struct {
 	Place
 	// Also are the others. An edition is written down only when all of them hold what it says.
 	Also []Place
+	// About is what the second Secret says of the target; the zero value is nothing.
+	About About
 	// Now is the API server's clock, as well as it is known; nil is the local one.
 	Now func() time.Time
 	// Rand makes the key that binds editions to their data; nil is crypto/rand.
@@ -108,7 +110,7 @@ func (s *Store) look(ctx context.Context) (p pair, err error) {
 		}
 		return p, err
 	}
-	if p.ledger, err = decodeLedger(p.app); err != nil {
+	if p.ledger, err = decodeLedger(p.app.ObjectMeta); err != nil {
 		return p, fmt.Errorf("%s: %w", s.secret(), err)
 	}
 	p.second, err = s.get(ctx, s.Namespace, s.Name+suffix)

@@ -167,19 +167,24 @@ func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string]
 
 // writeSecond changes the second Secret in one compare-and-swap, or makes it.
 func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte) (*corev1.Secret, error) {
+	notes := s.told(p, data)
 	if p.second != nil {
-		return s.patch(ctx, s.Namespace, p.second, data, nil)
+		return s.patch(ctx, s.Namespace, p.second, data, notes)
 	}
 	key, err := newSealKey(s.random())
 	if err != nil {
 		return nil, fmt.Errorf("making a key for %s: %w", s.secret(), err)
 	}
 	data[keySeal] = key
+	said := map[string]string{"kubernetes.io/description": "The values of Secret " + s.Name + " by version, kept by kubectl rotate."}
+	for key, text := range notes {
+		said[key] = fmt.Sprint(text)
+	}
 	made, err := s.Secrets.Secrets(s.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        s.Name + suffix,
 			Labels:      map[string]string{"app.kubernetes.io/managed-by": "kubectl-rotate"},
-			Annotations: map[string]string{"kubernetes.io/description": "The values of Secret " + s.Name + " by version, kept by kubectl rotate."},
+			Annotations: said,
 		},
 		Type: recordType,
 		Data: data,

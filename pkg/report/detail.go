@@ -37,6 +37,9 @@ func (l Listing) Detail(s Status) string {
 	if s.Error != "" {
 		facts = append(facts, []string{"Error:", s.Error})
 	}
+	if s.Next != "" {
+		facts = append(facts, []string{"Next:", s.Next})
+	}
 	return l.facts(facts) + l.checklist(s.Steps)
 }
 
@@ -98,7 +101,7 @@ func (l Listing) checklist(steps []StepStatus) string {
 	var out strings.Builder
 	out.WriteString("Steps:\n")
 	for _, s := range steps {
-		r := row{step: s.Name, state: s.State, note: Evidence(rotation.Event{Note: s.Note, Until: s.Until}), whole: true}
+		r := row{step: s.Name, state: s.State, note: s.evidence(), whole: true}
 		for _, i := range s.Items {
 			if s.State != rotation.Done {
 				r.items = append(r.items, rotation.Item{Name: i.Name, Note: inFull(i)})
@@ -107,6 +110,30 @@ func (l Listing) checklist(steps []StepStatus) string {
 		out.WriteString(r.render(Style{Width: l.Width}))
 	}
 	return out.String()
+}
+
+// evidence is what was seen of a step, with the times that its history tells.
+func (s StepStatus) evidence() string {
+	text := Evidence(rotation.Event{Note: s.Note, Until: s.Until})
+	if times := s.times(); times != "" {
+		text = strings.TrimPrefix(text+" ("+times+")", " ")
+	}
+	return text
+}
+
+// times are how long a step has taken, and, while it is not done, how long it usually takes.
+func (s StepStatus) times() string {
+	var parts []string
+	if took := s.Took.Duration(); took >= shown {
+		parts = append(parts, Took(took))
+		if s.State != rotation.Done {
+			parts[0] += " so far"
+		}
+	}
+	if usually := s.Usually.Duration(); usually >= shown && s.State != rotation.Done {
+		parts = append(parts, "usually "+Took(usually))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // inFull is what was seen of an item, with its phase.

@@ -22,6 +22,8 @@ const (
 	JSONs Format = "json"
 	YAML  Format = "yaml"
 	Name  Format = "name"
+	// Timeline is one target's handover.
+	Timeline Format = "timeline"
 )
 
 const jsonPath = "jsonpath="
@@ -33,7 +35,7 @@ func ParseFormat(text string) (Format, error) {
 		return Format(text), err
 	}
 	switch f := Format(text); f {
-	case Table, Wide, JSONs, YAML, Name:
+	case Table, Wide, JSONs, YAML, Name, Timeline:
 		return f, nil
 	}
 	return "", fmt.Errorf("unknown output format %q: use wide, json, yaml, name or jsonpath=TEMPLATE", text)

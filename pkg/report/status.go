@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/history"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -54,6 +55,10 @@ type Status struct {
 	BehindKnown bool `json:"behindKnown"`
 	// Leftovers are others that can log in where the login does, each with the statement that ends it; only a survey looks.
 	Leftovers []string `json:"leftovers,omitempty"`
+	// Next is the command that goes on, where there is something to do; Undo the one that takes a rotation back, where it
+	// can be.
+	Next string `json:"next,omitempty"`
+	Undo string `json:"undo,omitempty"`
 	// Steps are the checklist as a survey saw it; absent without one.
 	Steps []StepStatus `json:"steps,omitempty"`
 	// Error is why the target could not be looked at.
@@ -88,6 +93,9 @@ type StepStatus struct {
 	Items []rotation.Item `json:"items,omitempty"`
 	// Until is when a wait ends by itself.
 	Until time.Time `json:"until,omitzero"`
+	// Took is how long it has taken so far, Usually how long it takes, both by the history; 0 where that says nothing.
+	Took    history.Seconds `json:"tookSeconds,omitempty"`
+	Usually history.Seconds `json:"usuallySeconds,omitempty"`
 }
 
 // Steps joins a checklist with what a survey of it found: the two are of the same length.
@@ -95,7 +103,7 @@ func Steps(list []rotation.Step, states []rotation.State) []StepStatus {
 	all := make([]StepStatus, min(len(list), len(states)))
 	for i := range all {
 		s := states[i]
-		all[i] = StepStatus{list[i].Name, list[i].Goal, s.Phase, s.Note, s.Items, s.Until}
+		all[i] = StepStatus{Name: list[i].Name, Goal: list[i].Goal, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until}
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/history"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -89,10 +90,24 @@ func TestDetail(t *testing.T) {
 	golden(t, "detail.40.txt", Listing{Now: noon, Style: Style{Width: 40, Color: true}}.Detail(s))
 	golden(t, "detail.standby.txt", Listing{Now: noon}.Detail(targets()[0]))
 	golden(t, "detail.error.txt", Listing{Now: noon}.Detail(targets()[4]))
+	s.Compromised, s.Back, s.RunKnown = false, false, true
+	s.Next, s.Undo = "kubectl rotate postgres reports --context prod -n shop", "kubectl rotate abort reports --context prod -n shop"
+	for i, took := range []history.Seconds{2, 0.4, 3725, 0} {
+		s.Steps[i].Took, s.Steps[i].Usually = took, 42
+	}
+	golden(t, "detail.times.txt", Listing{Now: noon}.Detail(s))
+	golden(t, "handover.txt", Handover(s, noon))
+	golden(t, "handover.standby.txt", Handover(targets()[0], noon))
+	golden(t, "handover.error.txt", Handover(targets()[4], noon))
+	s.Back, s.Run, s.Stuck, s.Next, s.Undo = true, nil, "", s.Undo, ""
+	for i := range s.Steps {
+		s.Steps[i] = StepStatus{Name: s.Steps[i].Name}
+	}
+	golden(t, "handover.back.txt", Handover(s, noon))
 }
 
 func TestParseFormat(t *testing.T) {
-	for _, good := range []string{"", "wide", "json", "yaml", "name", "jsonpath={.items}"} {
+	for _, good := range []string{"", "wide", "json", "yaml", "name", "timeline", "jsonpath={.items}"} {
 		if f, err := ParseFormat(good); err != nil || string(f) != good {
 			t.Errorf("%q: %q, %v", good, f, err)
 		}

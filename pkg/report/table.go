@@ -31,7 +31,7 @@ func (l Listing) row(s Status) []string {
 		cells = append([]string{s.Namespace}, cells...)
 	}
 	if l.Format == Wide {
-		cells = append(cells, s.Secret, orNone(s.ID), towards(s), orNone(s.By), runBy(s))
+		cells = append(cells, s.Secret, login(s), towards(s), orNone(s.By), runBy(s))
 	}
 	for i := range cells {
 		cells[i] = Clean(cells[i])
@@ -45,7 +45,26 @@ func (l Listing) table(all []Status) string {
 	for _, s := range all {
 		rows = append(rows, l.row(s))
 	}
-	return l.lay(l.headers(), rows)
+	text := l.lay(l.headers(), rows)
+	if !l.Color || strings.Count(text, "\n") > len(all)+1 {
+		return text
+	}
+	return l.highlit(text, all)
+}
+
+// highlit has the rows of those that need somebody in a colour; what they need stands in words too.
+func (l Listing) highlit(text string, all []Status) string {
+	lines := strings.SplitAfter(text, "\n")
+	first := len(lines) - 1 - len(all) // after the header, where there is one
+	for i, s := range all {
+		switch {
+		case s.Stuck != "" || s.Error != "" || s.Overdue:
+			lines[first+i] = l.Paint(red, strings.TrimSuffix(lines[first+i], "\n")) + "\n"
+		case s.Phase != PhaseStandby:
+			lines[first+i] = l.Paint(yellow, strings.TrimSuffix(lines[first+i], "\n")) + "\n"
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // lay is a table; on a screen too narrow for that, a paragraph for each row.
@@ -154,6 +173,14 @@ func behind(s Status) string {
 	default:
 		return fmt.Sprintf("%s +%d", s.Behind[0], n-1)
 	}
+}
+
+// login is the ID of the active version. A record alone says it only of what was rotated.
+func login(s Status) string {
+	if s.ID == "" && s.Recorded {
+		return unknown
+	}
+	return orNone(s.ID)
 }
 
 func towards(s Status) string {

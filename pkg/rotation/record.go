@@ -135,6 +135,28 @@ func (r Record) Finished() time.Time {
 	return last
 }
 
+// Changed is when something of the present intent was last written down: the decision, an edition, a mark. Zero in a record
+// without any.
+func (r Record) Changed() time.Time {
+	last := r.Latest().Written
+	later := func(t time.Time) {
+		if t.After(last) {
+			last = t
+		}
+	}
+	if r.Intent != nil {
+		later(r.Intent.At)
+	}
+	for _, t := range r.Marks {
+		later(t)
+	}
+	for _, s := range r.Skipped {
+		later(s.At)
+	}
+	later(r.Finished())
+	return last
+}
+
 // Others are the versions that the present intent leaves behind, lowest first: all live ones but its
 // target, and those it has retired already, by ID alone, since a restored server can bring them back.
 func (r Record) Others() []Credential {

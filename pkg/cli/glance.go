@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+const (
+	atOnce   = 16  // requests of a glance at many targets
+	pageSize = 500 // objects in one answer
+	// many is from how many records on it is less to list the metadata of all Secrets than to get each.
+	many = 100
+)
+
+// glances looks at targets by the metadata of their Secrets alone: no value is read, and how many other Secrets there are
+// does not matter.
+type glances struct {
+	clients  *kube.Clients
+	selector labels.Selector // of the application's Secrets
+	presumed bool            // the targets come from no file: one that is not there is no mistake
+}
+
+// kindUnknown is the kind of a target of which neither a configuration nor its record says what it is.
+const kindUnknown = "unknown"
+
+// sight is a target as a glance finds it.
+type sight struct {
+	target      config.Target
+	namespace   string
+	app, record *metav1.PartialObjectMetadata
+	err         error
+}
+
+var secretsResource = corev1.SchemeGroupVersion.WithResource("secrets")
+
+// configured are the targets of the configuration.
+func (v glances) configured(ctx context.Context, targets []config.Target) []sight {
+	all := make([]sight, len(targets))
+	each(len(targets), func(i int) {
+		s := sight{target: targets[i], namespace: namespaceOf(v.clients, targets[i])}
+		name := s.target.Secret.Name
+		if s.app, s.err = v.get(ctx, s.namespace, name); s.err == nil {
+			s.record, s.err = v.get(ctx, s.namespace, kubesecret.Record(name))
+			if apierrors.IsNotFound(s.err) {
+				s.err = nil
+			}
+		}
+		all[i] = s
+	})
+	there := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return apierrors.IsNotFound(s.err) })
+	if v.presumed && len(there) > 0 {
+		return there
+	}
+	return all
+}
+
+// everywhere are the targets of known, and all others in the cluster that were ever rotated.
+func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error) {
+	records, err := v.list(ctx, kubesecret.Records)
+	if err != nil {
+		return nil, err
+	}
+	if v.presumed { // the records say what there is
+		known = slices.DeleteFunc(known, func(s sight) bool { return apierrors.IsNotFound(s.err) })
+	}
+	for _, s := range known {
+		records = slices.DeleteFunc(records, func(r metav1.PartialObjectMetadata) bool {
+			return r.Namespace == s.namespace && r.Name == kubesecret.Record(s.target.Secret.Name)
+		})
+	}
+	apps, err := v.applications(ctx, len(records))
+	if err != nil {
+		return nil, err
+	}
+	others := make([]sight, len(records))
+	each(len(records), func(i int) {
+		s := sight{namespace: records[i].Namespace, record: &records[i]}
+		s.target.Secret.Name, _ = kubesecret.Application(records[i].Name)
+		s.app, s.err = apps(ctx, s.namespace, s.target.Secret.Name)
+		others[i] = s
+	})
+	return append(known, others...), nil
+}
+
+// applications is how the metadata of n applications' Secrets are had with the fewest requests.
+func (v glances) applications(ctx context.Context, n int) (func(context.Context, string, string) (*metav1.PartialObjectMetadata, error), error) {
+	if n <= many {
+		return v.get, nil
+	}
+	all, err := v.list(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[[2]string]*metav1.PartialObjectMetadata, len(all))
+	for i := range all {
+		known[[2]string{all[i].Namespace, all[i].Name}] = &all[i]
+	}
+	return func(_ context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+		if found := known[[2]string{namespace, name}]; found != nil {
+			return found, nil
+		}
+		return nil, apierrors.NewNotFound(secretsResource.GroupResource(), name)
+	}, nil
+}
+
+func (v glances) get(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+	return v.clients.Metadata.Resource(secretsResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+}
+
+// list is the metadata of Secrets in all namespaces, read page by page.
+func (v glances) list(ctx context.Context, fields string) (all []metav1.PartialObjectMetadata, err error) {
+	o := metav1.ListOptions{FieldSelector: fields, Limit: pageSize}
+	for {
+		page, err := v.clients.Metadata.Resource(secretsResource).List(ctx, o)
+		if err != nil {
+			return nil, fmt.Errorf("listing the metadata of secrets in all namespaces: %w", v.clients.Explain(err))
+		}
+		all = append(all, page.Items...)
+		if o.Continue = page.Continue; o.Continue == "" {
+			return all, nil
+		}
+	}
+}
+
+// statuses are how all of seen stand, as far as the selector matches them.
+func (v glances) statuses(ctx context.Context, seen []sight) (all []report.Status, err error) {
+	seen = slices.DeleteFunc(seen, func(s sight) bool { return s.app != nil && !v.selector.Matches(labels.Set(s.app.Labels)) })
+	all, errs := make([]report.Status, len(seen)), make([]error, len(seen))
+	each(len(seen), func(i int) { all[i], errs[i] = v.status(ctx, seen[i]) })
+	return all, errors.Join(errs...)
+}
+
+// status is how a target stands by its record alone. With an error it holds that too.
+func (v glances) status(ctx context.Context, seen sight) (report.Status, error) {
+	rec, about, err := v.recorded(ctx, seen)
+	t := described(seen.target, about)
+	t.Namespace = seen.namespace
+	s := facts(v.clients, t)
+	s.Recorded = true
+	if err != nil {
+		err = v.clients.Explain(err)
+		s.Error = err.Error()
+		if seen.stray() {
+			return s, nil // what somebody has left behind somewhere is shown, and is nobody's failure
+		}
+		return s, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	stands(&s, rec, t, v.clients.Now())
+	if !seen.stray() || s.Phase != report.PhaseStandby {
+		runs(ctx, &s, v.clients, t)
+	}
+	s.Stuck = stuck(rec, s, t.Soak.Duration, v.clients.Now())
+	commands(&s, rec, v.clients, t)
+	return s, nil
+}
+
+// stray says whether the configuration does not know of the target.
+func (s sight) stray() bool { return s.target.Name == "" }
+
+// recorded is the record as the metadata tells it. For a Secret that is not there, its store says which there are instead.
+func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, kubesecret.About, error) {
+	switch {
+	case apierrors.IsNotFound(seen.err) && seen.stray():
+		return rotation.Record{}, kubesecret.About{}, fmt.Errorf("secret %s/%s is gone, and %s is left of it",
+			seen.namespace, seen.target.Secret.Name, seen.record.Name)
+	case apierrors.IsNotFound(seen.err):
+		_, err := engineOf(seen.target.Kind).store(opening{clients: v.clients, target: seen.target, namespace: seen.namespace}).Load(ctx)
+		return rotation.Record{}, kubesecret.About{}, cmp.Or(err, seen.err)
+	case seen.err != nil:
+		return rotation.Record{}, kubesecret.About{}, fmt.Errorf("reading the metadata of secret %s/%s: %w", seen.namespace, seen.target.Secret.Name, seen.err)
+	}
+	return kubesecret.Glance(seen.app, seen.record)
+}
+
+// described is t with what its record says of it, where the configuration does not know of it.
+func described(t config.Target, a kubesecret.About) config.Target {
+	if t.Name != "" {
+		return t
+	}
+	t.Name, t.Kind, t.Owner = cmp.Or(a.Name, t.Secret.Name), config.Kind(cmp.Or(a.Kind, kindUnknown)), a.Owner
+	t.Interval.Duration, t.Soak.Duration = a.Interval, a.Soak
+	return t
+}
+
+// about is what the record of a target says of it.
+func about(t config.Target) kubesecret.About {
+	return kubesecret.About{Name: t.Name, Kind: string(t.Kind), Owner: t.Owner, Interval: t.Interval.Duration, Soak: t.Soak.Duration}
+}
+
+// each calls f with every number below n, several at once.
+func each(n int, f func(int)) {
+	var all sync.WaitGroup
+	room := make(chan struct{}, atOnce)
+	for i := range n {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			f(i)
+		})
+	}
+	all.Wait()
+}
