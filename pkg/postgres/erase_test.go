@@ -47,8 +47,15 @@ func TestDropWithAPreparedTransactionIsRefused(t *testing.T) {
 	a.as(conn, "RESET ROLE", "SET ROLE NONE", "BEGIN", "SELECT txid_current()", "PREPARE TRANSACTION 'half way'")
 	a.must("revoke", a.server.Revoke(ctx, pass, c))
 	err := a.server.Erase(ctx, pass, c)
-	if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), "half way") || !a.exists(c.ID) {
-		t.Errorf("%v, want a refusal that names the transaction", err)
+	want := fmt.Sprintf("transactions that it has prepared are waiting: 'half way' in %s", ident(a.database))
+	if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), want) || !a.exists(c.ID) {
+		t.Errorf("%v, want a refusal that names the transaction and its database", err)
+	}
+	if hint := rotation.Hint(err); hint != "end each with COMMIT PREPARED or ROLLBACK PREPARED in its database" {
+		t.Errorf("what to do: %s", hint)
+	}
+	if notes := a.preflight(a.server, a.current); strings.Contains(notes, "half way") {
+		t.Errorf("a transaction of another login is noted: %s", notes)
 	}
 	a.sql(a.database, "ROLLBACK PREPARED 'half way'")
 	a.must("erase", a.server.Erase(ctx, pass, c))
