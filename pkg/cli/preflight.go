@@ -45,13 +45,22 @@ func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
 			return beside(ctx, l.consumers, in.target.Postgres)
 		}),
-		o.noted(func(ctx context.Context) (notes []string, err error) {
+		o.atServer(l),
+	}
+}
+
+// atServer is the server's own preflight. The version that comes next is numbered on from all that there ever were.
+func (o *opened) atServer(l looks) func(context.Context, rotation.Record) ([]rotation.Item, error) {
+	return func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
+		current := l.current
+		current.V = max(rec.High, rec.Active())
+		return o.noted(func(ctx context.Context) (notes []string, err error) {
 			if l.server.Growth, notes, err = growth(ctx, l.consumers); err != nil {
 				return notes, err
 			}
-			more, err := l.as.Preflight(ctx, l.current)
+			more, err := l.as.Preflight(ctx, current)
 			return append(notes, more...), err
-		}),
+		})(ctx, rec)
 	}
 }
 

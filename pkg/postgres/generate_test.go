@@ -56,13 +56,35 @@ func TestLeftoverOfTheSameNameIsPassedOverAndNamed(t *testing.T) {
 	}
 }
 
+// A name of 63 bytes is the longest: it goes through a whole rotation. One byte more, for a version of two digits or because
+// the name is taken, is refused beforehand, and never cut by the server.
 func TestNameThatWouldBeCutIsRefused(t *testing.T) {
-	a := namedApp(t, strings.Repeat("n", 60))
-	if _, err := a.server.Generate(context.Background(), 2, a.current); err != nil {
-		t.Errorf("63 bytes: %v", err)
-	}
-	if _, err := a.server.Generate(context.Background(), 10, a.current); !errors.Is(err, rotation.ErrRefused) {
-		t.Errorf("64 bytes: %v, want a refusal", err)
+	for _, strategy := range []Strategy{Alternate, Clone} {
+		t.Run(string(strategy), func(t *testing.T) {
+			a := namedApp(t, strings.Repeat("n", 60))
+			a.server.Strategy = strategy
+			if strategy == Clone {
+				a.sql(a.database, fmt.Sprintf("ALTER SCHEMA %s OWNER TO postgres", a.owner))
+			}
+			ctx := context.Background()
+			a.preflight(a.server, a.current)
+			c := a.next()
+			if len(c.ID) != 63 || !a.exists(c.ID) {
+				t.Errorf("%q has %d bytes, or is not there", c.ID, len(c.ID))
+			}
+			a.stands(a.server, c, rotation.Accepts, "login as "+c.ID)
+			ninth := a.current
+			ninth.V = 9
+			for name, last := range map[string]rotation.Credential{"the tenth version": ninth, "a name that is taken": a.current} {
+				a.refusedFor(a.server, last, "bytes: PostgreSQL would cut it to 63", "shorter")
+				if _, err := a.server.Generate(ctx, last.V+1, a.current); !errors.Is(err, rotation.ErrRefused) {
+					t.Errorf("%s: %v, want a refusal", name, err)
+				}
+			}
+			a.must("revoke", a.server.Revoke(ctx, pass, c))
+			a.must("erase", a.server.Erase(ctx, pass, c))
+			a.stands(a.server, c, rotation.Absent, "no such role")
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func (s *Server) Preflight(ctx context.Context, current rotation.Credential) ([]string, error) {
 	return s.preflight(ctx, current, func(p *preflight) []look {
 		if s.Strategy == Clone {
-			return []look{p.exists, p.login, p.stored, p.clonable, p.clones, p.headroom, p.value, p.known}
+			return []look{p.exists, p.login, p.name, p.stored, p.clonable, p.clones, p.headroom, p.value, p.known}
 		}
 		return []look{
 			p.exists, p.version, p.login, p.name, p.stored, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own,
@@ -125,9 +125,13 @@ func (p *preflight) login(ctx context.Context, _ rotation.Credential) error {
 	return err
 }
 
-// name wants the next login's to fit.
-func (p *preflight) name(_ context.Context, current rotation.Credential) error {
-	return checkName("role", loginName(p.sub.owner, current.V+1, 1))
+// name wants the next login's to fit, whichever of its names is free.
+func (p *preflight) name(ctx context.Context, current rotation.Credential) error {
+	next := rotation.Credential{V: current.V + 1, Meta: map[string]string{}}
+	if p.s.Strategy == Clone {
+		return p.n.nameClone(ctx, &next, p.sub.role)
+	}
+	return p.n.name(ctx, &next, p.sub.owner)
 }
 
 // stored notes how the next password will differ from the one that is stored.
