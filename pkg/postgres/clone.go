@@ -187,6 +187,7 @@ func (n *session) copy(ctx context.Context, h holdings) error {
 		return err
 	}
 	h, err := n.holdings(ctx, h.login, h.owner)
+	h.parts = nil
 	if left := h.copies(); err == nil && len(left) > 0 {
 		err = rotation.Refuse(rotation.WithHint(fmt.Errorf("%s was run as %s, and had no effect", left[0], n.user),
 			"run it as a superuser, or as the owner of the object"))
@@ -205,6 +206,7 @@ func (s *Server) lacks(ctx context.Context, n *session, sub subject) (string, er
 		return "", err
 	}
 	err = s.everywhere(ctx, n, sub.seenFrom(other), func(_ context.Context, _ *session, h holdings) error {
+		h.parts = nil // as many statements as there are things
 		lack = append(lack, h.copies()...)
 		return nil
 	})

@@ -175,3 +175,74 @@ func TestAPairIsNotDroppedWithWhatItMade(t *testing.T) {
 	a.must("install again", a.server.Install(ctx, pass, c))
 	a.stands(a.server, c, rotation.Accepts, "login as "+c.ID)
 }
+
+// An admin that is no superuser is told by preflight what it lacks, and can make whole rotations by clones with just that.
+func TestLimitedAdminMakesClones(t *testing.T) { onVersions(t, later, limitedClones) }
+
+func limitedClones(t *testing.T, version string) {
+	a := clonable(t, version)
+	ctx := context.Background()
+	want := a.can(a.owner)
+	a.server.Admin = a.limitedAdmin("")
+	a.grantedOneByOne("may not grant what postgres owns")
+	a.refusedFor(a.server, a.current, "may not grant what postgres owns", "a superuser as the admin")
+	a.ownedBy(ident("platform of " + a.owner))
+	a.refusedFor(a.server, a.current, "may not act for platform of "+a.owner, "GRANT "+ident("platform of "+a.owner))
+	a.grantedOneByOne("")
+	old := a.current
+	for v := rotation.Version(2); v <= 3; v++ {
+		c, err := a.server.Generate(ctx, v, old)
+		a.must("generate", err)
+		before := a.roles()
+		if notes := a.preflight(a.server, old); strings.Contains(notes, "by hand") {
+			t.Errorf("what is to be done by hand? %s", notes)
+		}
+		if diff := cmp.Diff(before, a.roles()); diff != "" {
+			t.Errorf("preflight has changed something: %s", diff)
+		}
+		a.must("install", a.server.Install(ctx, pass, c))
+		a.stands(a.server, c, rotation.Accepts, "login as "+c.ID)
+		if diff := cmp.Diff(want, a.can(c.ID)); diff != "" {
+			t.Errorf("what %s can do: %s", c.ID, diff)
+		}
+		a.must("revoke", a.server.Revoke(ctx, pass, old))
+		a.must("erase", a.server.Erase(ctx, pass, old))
+		a.stands(a.server, old, rotation.Absent, "no such role")
+		old = c
+	}
+}
+
+// grantedOneByOne has the admin given what preflight names, until it names something with that in it, or, for "", nothing
+// more.
+func (a *app) grantedOneByOne(until string) {
+	a.t.Helper()
+	for range 10 {
+		_, err := a.server.Preflight(context.Background(), a.current)
+		if err == nil && until == "" || until != "" && err != nil && strings.Contains(err.Error(), until) {
+			return
+		}
+		if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), a.server.Admin.User) {
+			a.t.Fatalf("%v, want a refusal that names the admin, and in the end %q", err, until)
+		}
+		a.sql(a.database, rotation.Hint(err))
+	}
+	a.t.Fatalf("%q does not come", until)
+}
+
+// ownedBy gives what a clonable login works on to a role that is no superuser.
+func (a *app) ownedBy(owner string) {
+	a.t.Helper()
+	login := ident(a.owner)
+	a.sql(a.database, "CREATE ROLE "+owner, fmt.Sprintf(
+		"SET search_path = %s; ALTER DEFAULT PRIVILEGES IN SCHEMA %[1]s REVOKE SELECT ON TABLES FROM %[1]s; "+
+			"ALTER TABLE items OWNER TO %[2]s; ALTER TYPE mood OWNER TO %[2]s; ALTER FUNCTION two() OWNER TO %[2]s; ALTER SCHEMA %[1]s OWNER TO %[2]s; "+
+			"ALTER DEFAULT PRIVILEGES FOR ROLE %[2]s IN SCHEMA %[1]s GRANT SELECT ON TABLES TO %[1]s", login, owner),
+		fmt.Sprintf("REVOKE TEMPORARY ON DATABASE %s FROM %s", ident(a.database), login))
+}
+
+// roles are all there are, with what they are members of.
+func (a *app) roles() string {
+	a.t.Helper()
+	return a.Value(a.t, "postgres", `SELECT string_agg(r.rolname || ' ' || coalesce((
+		SELECT string_agg(m.roleid::regrole::text, ' ' ORDER BY m.roleid) FROM pg_auth_members m WHERE m.member = r.oid), ''), E'\n' ORDER BY r.oid) FROM pg_roles r`)
+}

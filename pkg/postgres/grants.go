@@ -12,7 +12,7 @@ type rights struct {
 	createRole bool
 	owner      bool // grant and alter the owner
 	login      bool // alter and drop the login in use
-	signal     bool // end sessions of others
+	signal     bool // end sessions of others, also of logins that it makes: of those it is no member
 	stats      bool // see where sessions of others come from
 }
 
@@ -55,8 +55,7 @@ func (n *session) rights(ctx context.Context, owner, login string) (has rights, 
 		SELECT (SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user),
 			(SELECT pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION') FROM pg_roles WHERE rolname = $1),
 			(SELECT pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION') FROM pg_roles WHERE rolname = $2),
-			(SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $2)
-				OR pg_has_role(current_user, 'pg_signal_backend', 'USAGE'),
+			pg_has_role(current_user, 'pg_signal_backend', 'USAGE'),
 			pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')`, owner, login)
 	err = n.explain(row.Scan(&has.createRole, &has.owner, &has.login, &has.signal, &has.stats))
 	return has, wrap(err, "reading the rights of %s", n.user)

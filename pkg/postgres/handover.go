@@ -28,7 +28,7 @@ func (h holdings) giving() (all []statement) {
 	add := func(format string, args ...any) { all = append(all, statement{sql: fmt.Sprintf(format, args...)}) }
 	for _, g := range h.grants {
 		if g.To == h.login && !g.Held {
-			add("GRANT %s ON %s TO %s%s", g.Privileges, g.On, ident(h.owner), option(g.Option))
+			all = append(all, h.as(g.Of, fmt.Sprintf("GRANT %s ON %s TO %s%s", g.Privileges, g.On, ident(h.owner), option(g.Option)))...)
 		}
 	}
 	for _, d := range h.defaults {
@@ -123,14 +123,14 @@ func (h holdings) taking() (all []statement) {
 func (h holdings) revoking() []statement {
 	var before, own []statement
 	for _, g := range h.grants {
-		revoke := statement{sql: fmt.Sprintf("REVOKE %s ON %s FROM %s CASCADE", g.Privileges, g.On, ident(h.login))}
+		revoke := fmt.Sprintf("REVOKE %s ON %s FROM %s CASCADE", g.Privileges, g.On, ident(h.login))
 		switch {
 		case g.To != h.login:
-			before = append(before, statement{sql: fmt.Sprintf("GRANT %s ON %s TO %s%s", g.Privileges, g.On, grantee(g.To), option(g.Option))})
+			before = append(before, h.as(g.Of, fmt.Sprintf("GRANT %s ON %s TO %s%s", g.Privileges, g.On, grantee(g.To), option(g.Option)))...)
 		case g.By == g.Of:
-			own = append(own, revoke)
+			own = append(own, h.as(g.By, revoke)...)
 		default: // only who granted it can take it back
-			own = append(own, statement{sql: "SET LOCAL ROLE " + ident(g.By)}, revoke, statement{sql: "RESET ROLE"})
+			own = append(own, acted(g.By, revoke)...)
 		}
 	}
 	if len(before) == 0 {
@@ -138,6 +138,19 @@ func (h holdings) revoking() []statement {
 	}
 	apart := statement{sql: fmt.Sprintf("REVOKE %s FROM %s", ident(h.owner), ident(h.login))}
 	return slices.Concat(before, []statement{apart}, own, []statement{h.membership})
+}
+
+// as is a GRANT or a REVOKE of what owner owns, run as owner where the admin has to and may: an admin that is no superuser and a
+// member of several who may grant it grants as any of them, and what a login has granted would go with the login.
+func (h holdings) as(owner, sql string) []statement {
+	if !slices.Contains(h.parts, owner) {
+		return []statement{{sql: sql}}
+	}
+	return acted(owner, sql)
+}
+
+func acted(role, sql string) []statement {
+	return []statement{{sql: "SET LOCAL ROLE " + ident(role)}, {sql: sql}, {sql: "RESET ROLE"}}
 }
 
 func option(may bool) string {
@@ -268,6 +281,7 @@ func (n *session) give(ctx context.Context, h holdings) error {
 		return err
 	}
 	h, err := n.holdings(ctx, h.login, h.owner)
+	h.parts = nil
 	if left := h.giving(); err == nil && len(left) > 0 {
 		err = rotation.Refuse(rotation.WithHint(fmt.Errorf("%s was run as %s, and had no effect", left[0], n.user),
 			"run it as a superuser, or as the owner of the object"))

@@ -17,6 +17,7 @@ type holdings struct {
 	defaults     []defaultGrant
 	policies     []policy
 	mappings     []mapping
+	parts        []string // owners of what is granted whose part an admin who is no superuser may take
 }
 
 // grant is privileges on one object, to the login or by it.
@@ -69,6 +70,9 @@ func (n *session) holdings(ctx context.Context, login, owner string) (h holdings
 	if h.grants, err = list(ctx, n, pgx.RowToStructByPos[grant], n.grantsQuery(), login, owner); err != nil {
 		return h, wrap(err, "reading the grants of %s", login)
 	}
+	if h.parts, err = n.partsIn(ctx, h.grants); err != nil {
+		return h, err
+	}
 	if h.defaults, err = list(ctx, n, pgx.RowToStructByPos[defaultGrant], defaultsQuery, login, owner); err != nil {
 		return h, wrap(err, "reading the default privileges of %s", login)
 	}
@@ -77,6 +81,23 @@ func (n *session) holdings(ctx context.Context, login, owner string) (h holdings
 	}
 	h.mappings, err = list(ctx, n, pgx.RowToStructByPos[mapping], mappingsQuery, login, owner)
 	return h, wrap(err, "reading the user mappings of %s", login)
+}
+
+// partsIn are the owners of what was granted that the admin may act as, where he is no superuser, who grants as the owner anyway.
+func (n *session) partsIn(ctx context.Context, grants []grant) (names []string, err error) {
+	if n.super {
+		return nil, nil
+	}
+	for _, g := range grants {
+		names = append(names, g.Of)
+	}
+	may := "MEMBER"
+	if n.version >= 160000 {
+		may = "SET"
+	}
+	names, err = list(ctx, n, pgx.RowTo[string],
+		"SELECT rolname::text FROM pg_roles WHERE rolname = ANY ($1::text[]) AND rolname <> current_user AND pg_has_role(oid, $2)", names, may)
+	return names, wrap(err, "reading whom %s may act as", n.user)
 }
 
 // grantsQuery finds the privileges on every kind of object that the server has.

@@ -17,7 +17,7 @@ import (
 func (s *Server) Preflight(ctx context.Context, current rotation.Credential) ([]string, error) {
 	return s.preflight(ctx, current, func(p *preflight) []look {
 		if s.Strategy == Clone {
-			return []look{p.exists, p.login, p.name, p.stored, p.clonable, p.clones, p.headroom, p.value, p.known}
+			return []look{p.exists, p.login, p.name, p.stored, p.clonable, p.clones, p.rehearsed, p.headroom, p.value, p.known}
 		}
 		return []look{
 			p.exists, p.version, p.login, p.name, p.stored, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own,
