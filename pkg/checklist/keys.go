@@ -43,6 +43,8 @@ func (m model) command(key string) model {
 		}
 	case "l":
 		m.pane = toggled(m.pane, paneLog)
+	case "L":
+		m.pane, m.handing = toggled(m.pane, paneHandover), true
 	case "?":
 		m.pane = toggled(m.pane, paneHelp)
 	case "p":

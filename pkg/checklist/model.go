@@ -16,6 +16,7 @@ type (
 	logMsg   string
 	tickMsg  time.Time
 	heldMsg  bool // whether the run waits, paused
+	usualMsg map[string]time.Duration
 	planMsg  struct {
 		intent rotation.Intent
 		steps  []rotation.Planned
@@ -39,6 +40,7 @@ const (
 	paneSteps pane = iota
 	paneLog
 	paneHelp
+	paneHandover
 )
 
 // keptLog is how many lines of the log are kept.
@@ -54,6 +56,7 @@ type model struct {
 
 	intent rotation.Intent
 	plan   []rotation.Planned
+	usual  map[string]time.Duration // how long each step usually takes, as far as it is known
 	leg    *rotation.Leg
 	last   map[string]rotation.Event // the last event of each step
 	began  time.Time
@@ -70,6 +73,7 @@ type model struct {
 	paused  bool   // the operator wants a pause
 	held    bool   // and the run waits
 	leaving string // why the screen is about to close
+	handing bool   // the operator has asked for the handover
 }
 
 func newModel(o Options, c control) model {
@@ -101,6 +105,8 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m = m.lookAt(msg.Step)
 	case heldMsg:
 		m.held = bool(msg)
+	case usualMsg:
+		m.usual = msg
 	case logMsg:
 		m = m.logged(string(msg))
 	case tea.KeyMsg:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -17,7 +18,8 @@ type row struct {
 	event rotation.Event // the last one, if seen
 	seen  bool
 	took  time.Duration
-	now   bool // the run is at this step
+	usual time.Duration // how long it usually takes; 0 where nobody knows
+	now   bool          // the run is at this step
 }
 
 // rows are the steps of the plan with what was seen of them; without a plan, those that were seen.
@@ -27,7 +29,7 @@ func (m model) rows() []row {
 		rows = append(rows, row{step: p.Step, goal: p.Goal, lines: p.Lines, final: p.Final, state: rotation.ToDo})
 	}
 	if m.leg == nil {
-		return rows
+		return m.expected(rows)
 	}
 	for _, step := range m.leg.Steps {
 		if !slices.ContainsFunc(rows, func(r row) bool { return r.step == step }) {
@@ -45,7 +47,29 @@ func (m model) rows() []row {
 			r.took += max(0, m.now.Sub(r.event.Time))
 		}
 	}
+	return m.expected(rows)
+}
+
+// expected is rows with how long each usually takes.
+func (m model) expected(rows []row) []row {
+	for i := range rows {
+		rows[i].usual = m.usual[rows[i].step]
+	}
 	return rows
+}
+
+// times are how long a step took, and, as long as it is not done, how long it usually does.
+func (r row) times() string {
+	const least = 50 * time.Millisecond // less would read as 0.0s
+	switch worth := r.usual >= least && r.state != rotation.Done; {
+	case r.seen && r.took >= least && worth:
+		return report.Took(r.took) + " of ~" + report.Took(r.usual)
+	case r.seen && r.took >= least:
+		return report.Took(r.took)
+	case worth:
+		return "~" + report.Took(r.usual)
+	}
+	return ""
 }
 
 // section is the part of the runbook's checklist that a step belongs to.

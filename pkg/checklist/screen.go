@@ -29,10 +29,12 @@ type Options struct {
 	Out       io.Writer // the same terminal
 	Style     report.Style
 	Header    Header
-	Back      bool                   // the run is the way back from its beginning
-	Covers    func(kind string) bool // whether flags agree to questions of a kind; nil: to none
-	Protected string                 // a name that has to be typed before anything begins; "" is none
-	Now       func() time.Time       // the clock of the events; nil is the local one
+	Back      bool                                // the run is the way back from its beginning
+	Covers    func(kind string) bool              // whether flags agree to questions of a kind; nil: to none
+	Secret    string                              // the application's, for the handover
+	Commands  func(back bool) (next, undo string) // what goes on with a run, and takes it back; nil: they are not said
+	Protected string                              // a name that has to be typed before anything begins; "" is none
+	Now       func() time.Time                    // the clock of the events; nil is the local one
 }
 
 // Header says where a run takes place.
@@ -45,6 +47,8 @@ type Run func(ctx context.Context, back bool) (rotation.Result, error)
 type Screen struct {
 	options Options
 	program *tea.Program
+
+	handover string // as of the end, where it was asked for
 
 	mu      sync.Mutex
 	stop    context.CancelCauseFunc // ends the leg that runs now
@@ -66,6 +70,13 @@ func (s *Screen) Emit(e rotation.Event) { s.program.Send(eventMsg(e)) }
 
 // Plan shows what each step is and would do.
 func (s *Screen) Plan(i rotation.Intent, steps []rotation.Planned) { s.program.Send(planMsg{i, steps}) }
+
+// Usually shows how long each step usually takes.
+func (s *Screen) Usually(times map[string]time.Duration) { s.program.Send(usualMsg(times)) }
+
+// Handover is how things stood at the end, for somebody else to go on with; "" where the operator did not ask for it.
+// It is there once Show has returned.
+func (s *Screen) Handover() string { return s.handover }
 
 // Consent asks the operator, unless flags agree already.
 func (s *Screen) Consent(ctx context.Context, q rotation.Question) error {
@@ -122,7 +133,10 @@ func (s *Screen) Show(ctx context.Context, run Run) (rotation.Result, error) {
 	defer cancel(nil)
 	ended := make(chan ending, 1)
 	go func() { ended <- s.conduct(ctx, run) }()
-	_, broken := s.program.Run()
+	last, broken := s.program.Run()
+	if m, ok := last.(model); ok && m.handing {
+		s.handover = m.handover()
+	}
 	if broken != nil {
 		cancel(fmt.Errorf("the screen: %w", broken))
 	}

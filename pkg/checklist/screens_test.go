@@ -64,3 +64,28 @@ func TestFailingPodIsSeenAtOnce(t *testing.T) {
 	}})
 	d.shows("failing")
 }
+
+func TestExpectedTimesStandBesideTheElapsedOnes(t *testing.T) {
+	d := sit(t, 80, 24)
+	d.see(usualMsg{"install": time.Second, "rollout": 42 * time.Second, "drain": 1200 * time.Millisecond, "soak": 10 * time.Minute})
+	d.rolling()
+	d.shows("expected")
+}
+
+func TestHandoverOnTheScreen(t *testing.T) {
+	for name, size := range map[string][2]int{"handover": {80, 30}, "handover-40": {40, 24}} {
+		d := sit(t, size[0], size[1])
+		d.m.options.Secret = "postgresql-credentials"
+		d.m.options.Commands = func(bool) (string, string) {
+			return "kubectl rotate postgres --context prod-eu -n default", "kubectl rotate abort postgres --context prod-eu -n default"
+		}
+		d.see(usualMsg{"rollout": 42 * time.Second})
+		d.rolling()
+		d.press("L")
+		d.shows(name)
+		d.press("L")
+		if d.m.pane != paneSteps || !d.m.handing {
+			t.Errorf("pane %v, handing %v", d.m.pane, d.m.handing)
+		}
+	}
+}

@@ -65,14 +65,11 @@ func (m model) step(r row, cursor bool) string {
 		note += ", " + left
 	}
 	head := fmt.Sprintf("%s %s %s", point, m.paint(report.PhaseColor(r.state), mark(r.state)), report.Pad(r.step, nameColumn))
-	took := ""
-	if r.seen && r.took >= 50*time.Millisecond {
-		took = report.Took(r.took)
-	}
 	if m.width < narrow {
 		return head + note
 	}
-	return m.between(fit(head+note, m.width-timeColumn), took)
+	times := r.times()
+	return m.between(fit(head+note, m.width-max(timeColumn, len(times)+2)), times)
 }
 
 // left is how long a wait that ends by itself goes on.

@@ -35,6 +35,8 @@ func (m model) middle() (lines []string, focus int) {
 		return m.logLines()
 	case paneHelp:
 		return help(), 0
+	case paneHandover:
+		return m.handoverLines(), 0
 	}
 	return m.steps()
 }
@@ -103,6 +105,7 @@ func help() []string {
 		"y, n        answer             p       pause before the next effect, or go on",
 		"a           take it back, to the version of before, with its password",
 		"l           what was said beside the steps",
+		"L           a handover for somebody else, which stays after the screen",
 		"q           leave: the rotation stays where it is, and the same command goes on",
 		"esc         back to the step at work",
 		"",

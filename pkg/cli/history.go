@@ -148,6 +148,15 @@ func times(ctx context.Context, s *report.Status, rec rotation.Record, clients *
 	}
 }
 
+// usually is how long each step usually takes, as far as there is a history that can be read.
+func usually(ctx context.Context, o *opened, back bool) map[string]time.Duration {
+	entries, err := historyOf(o.clients, o.target, o.namespace).Load(ctx)
+	if err != nil {
+		return nil
+	}
+	return history.Expected(history.Tell(entries, history.Now{}), back)
+}
+
 // historyOf is where the history of a target is kept.
 func historyOf(clients *kube.Clients, t config.Target, namespace string) *kubehistory.Store {
 	return &kubehistory.Store{ConfigMaps: clients.Kube.CoreV1(), Namespace: namespace, Secret: t.Secret.Name}

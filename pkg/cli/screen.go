@@ -16,6 +16,10 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		Header: checklist.Header{
 			Target: o.Target, Context: o.clients.Context, Server: o.clients.Server, Namespace: o.namespace, User: o.who,
 		},
+		Secret: o.target.Secret.Name,
+		Commands: func(back bool) (next, undoing string) {
+			return command(o, back), undo(o, rotation.Result{Intent: rotation.Intent{Back: back}})
+		},
 	})
 	summary, last := &report.Summary{}, &scroll{}
 	return frontend{
@@ -36,6 +40,9 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		end: func(end report.End) error {
 			g.say("%s", g.header(o))
 			last.write(report.NewLines(g.Err, g.style()))
+			if text := screen.Handover(); text != "" {
+				g.say("\n%s", text)
+			}
 			return summary.Write(g.Out, end, g.style())
 		},
 	}
@@ -52,6 +59,7 @@ func (g *global) foresee(ctx context.Context, o *opened, w rotation.Want, screen
 		plan[i] = rotation.Planned{Step: s.Name, Goal: s.Goal, Final: s.Final}
 	}
 	screen.Plan(intent, plan)
+	screen.Usually(usually(ctx, o, intent.Back))
 	if q.covers(rotation.ConsentProceed) {
 		return nil
 	}

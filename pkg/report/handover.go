@@ -17,32 +17,41 @@ func Handover(s Status, now time.Time) string {
 	var out strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	say("**%s**", handed(s))
-	say("Secret %s/%s, as of %s.", Clean(s.Namespace), Clean(s.Secret), now.UTC().Format("2006-01-02 15:04:05 UTC"))
+	say("Secret %s/%s, as of %s.", Clean(s.Namespace), Clean(s.Secret), inFullUTC(now))
 	if s.To != 0 {
-		say("Decided by %s at %s. %s", Clean(orNone(s.By)), s.Since.UTC().Format("2006-01-02 15:04:05 UTC"), atIt(s))
+		say("%s %s", decided(s), atIt(s))
 	}
-	if s.Stuck != "" {
-		say("Stuck: %s.", Clean(s.Stuck))
+	for _, trouble := range []string{s.Stuck, s.Error} {
+		if trouble != "" {
+			say("In trouble: %s", Clean(trouble))
+		}
 	}
-	if s.Error != "" {
-		say("%s", Clean(s.Error))
+	switch {
+	case s.Next != "":
+		say("\nNext: `%s`", s.Next)
+	case s.Error == "" && s.Phase == PhaseStandby:
+		say("\nNothing is to be done.")
+	}
+	if s.Undo != "" {
+		say("To take it back, until %s: `%s`", rotation.StepRetire, s.Undo)
 	}
 	proven, open := sorted(s.Steps)
 	list(&out, "Proven:", proven)
 	list(&out, "Not proven:", open)
 	list(&out, "In the way:", inTheWay(s))
 	list(&out, "Left over, and can still log in:", s.Leftovers)
-	out.WriteString("\n")
-	switch {
-	case s.Next != "":
-		say("Next: `%s`", s.Next)
-	case s.Error == "":
-		say("Nothing is to be done.")
-	}
-	if s.Undo != "" {
-		say("To take it back, until %s: `%s`", rotation.StepRetire, s.Undo)
-	}
 	return out.String()
+}
+
+func inFullUTC(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// decided is who has decided for it, and when, in a sentence.
+func decided(s Status) string {
+	text := "Decided by " + Clean(orNone(s.By))
+	if !s.Since.IsZero() {
+		text += " at " + inFullUTC(s.Since)
+	}
+	return text + "."
 }
 
 // handed is the title.
@@ -53,6 +62,8 @@ func handed(s Status) string {
 		return name + ": could not be looked at"
 	case s.To == 0:
 		return fmt.Sprintf("%s: %s on %s, nothing under way", name, orNone(Clean(s.ID)), version(s))
+	case s.Phase == PhaseStandby:
+		return fmt.Sprintf("%s: from %v to %v, done", name, s.From, s.To)
 	case s.Back:
 		return fmt.Sprintf("%s: taking %v back to %v, at %s", name, s.From, s.To, s.Phase)
 	case s.Compromised:

@@ -98,6 +98,9 @@ func TestDetail(t *testing.T) {
 	golden(t, "detail.times.txt", Listing{Now: noon}.Detail(s))
 	golden(t, "handover.txt", Handover(s, noon))
 	golden(t, "handover.standby.txt", Handover(targets()[0], noon))
+	finished := s
+	finished.Phase, finished.Next, finished.Undo, finished.Stuck, finished.Steps = PhaseStandby, "", "", "", s.Steps[:2]
+	golden(t, "handover.finished.txt", Handover(finished, noon))
 	golden(t, "handover.error.txt", Handover(targets()[4], noon))
 	s.Back, s.Run, s.Stuck, s.Next, s.Undo = true, nil, "", s.Undo, ""
 	for i := range s.Steps {
