@@ -26,6 +26,10 @@ type Options struct {
 	// shown; the others are what the operator has to agree to beside the rotation itself, and those with a Consent of their
 	// own are asked for one by one: agreeing is recorded.
 	Preflight []func(context.Context, Record) ([]Item, error)
+	// Canary is how the target is tried by one pod before all others are handed it, and how what is left of that is found; nil:
+	// there is no way. TryFirst has it tried.
+	Canary   Canary
+	TryFirst bool
 	// Gates are looked at once every pod runs on the new version, and from then on to the end of the soak.
 	Gates []Gate
 	// Who names what has an address and is no consumer, as far as it is known; "" is nobody known. Nil: nobody is.
@@ -45,6 +49,10 @@ type overlap struct {
 	Options
 	intent Intent
 	quiet  time.Time // since when this run has seen nobody on the other versions
+
+	sick   time.Time // since when the canary has a problem
+	unseen time.Time // since when it is ready, and unseen at the server
+	gone   bool      // no canary is left
 
 	watches []watch  // what this run has seen of each gate
 	without []string // what preflight has found missing that the operator may begin without
@@ -69,7 +77,11 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	list := []Step{r.begin(), r.stage()}
 	if told {
 		s := &acceptor{r, server}
-		list = append(list, s.install(), r.activate(), r.rollout())
+		list = append(list, s.install())
+		if r.tries() {
+			list = append(list, r.canary())
+		}
+		list = append(list, r.activate(), r.rollout())
 		if r.gated() {
 			list = append(list, r.verify())
 		}
@@ -94,6 +106,12 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 		list = append(list, k.outlive())
 	}
 	return append(list, k.revoke(), k.forget(), k.retire())
+}
+
+// tries says whether one pod tries the target first. Where the versions cannot overlap there is no such time, and nothing
+// holds up the way back, or the answer to a leak.
+func (o *overlap) tries() bool {
+	return o.Canary != nil && o.TryFirst && !o.intent.Back && !o.intent.Compromised && o.gap() == ""
 }
 
 // fence reads the intent again, for a Server to call right before an effect.

@@ -8,10 +8,10 @@ import (
 
 // rollout has every consumer hold the target as the active version, and nothing else.
 func (o *overlap) rollout() Step {
-	return o.everywhere(spread{
+	return o.withoutCanaries(o.everywhere(spread{
 		name: StepRollout, goal: "every pod runs on the new version",
 		fits: func(v View) bool { return v.Active == o.intent.To },
-	})
+	}))
 }
 
 // spread is a step that is done when every template and every live pod, the terminating ones too, may only hold views

@@ -86,6 +86,7 @@ const (
 	StepBegin      = "begin"
 	StepStage      = "stage"
 	StepInstall    = "install"
+	StepCanary     = "canary"
 	StepPublish    = "publish"
 	StepDistribute = "distribute"
 	StepActivate   = "activate"
@@ -101,7 +102,7 @@ const (
 // StepNames are the names of all steps that a list may have, in their order.
 func StepNames() []string {
 	return []string{
-		StepBegin, StepStage, StepInstall, StepPublish, StepDistribute, StepActivate, StepRollout,
+		StepBegin, StepStage, StepInstall, StepCanary, StepPublish, StepDistribute, StepActivate, StepRollout,
 		StepVerify, StepDrain, StepRevoke, StepForget, StepSoak, StepRetire,
 	}
 }
