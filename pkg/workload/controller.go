@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type controller struct {
 	annotations map[string]string
 	// template is nil where there is none, or none that we know how to change.
 	template *corev1.PodTemplateSpec
+	// selector are the labels by which a Deployment or a StatefulSet selects its pods.
+	selector map[string]string
 	desired  int
 	// bound: each of its pods has a place of its own, so that one on a node that is down is not made elsewhere.
 	bound bool
@@ -53,6 +56,7 @@ func described(kind string, m metav1.ObjectMeta, template *corev1.PodTemplateSpe
 
 func fromDeployment(d *appsv1.Deployment) controller {
 	c := described("deployment", d.ObjectMeta, &d.Spec.Template)
+	c.selector = labelsOf(d.Spec.Selector)
 	want, status := replicas(d.Spec.Replicas), d.Status
 	c.desired = int(want)
 	c.observed = status.ObservedGeneration >= d.Generation
@@ -81,6 +85,7 @@ func deploymentVerdict(conditions []appsv1.DeploymentCondition) (verdict string)
 
 func fromStatefulSet(s *appsv1.StatefulSet) controller {
 	c := described("statefulset", s.ObjectMeta, &s.Spec.Template)
+	c.selector = labelsOf(s.Spec.Selector)
 	want, status := replicas(s.Spec.Replicas), s.Status
 	c.desired, c.bound, c.slow = int(want), true, true
 	c.observed = status.ObservedGeneration >= s.Generation
@@ -140,6 +145,19 @@ func alone(p *corev1.Pod) controller {
 	c := described("pod", p.ObjectMeta, nil)
 	c.remarks = append(c.remarks, "nothing would make it again: the rotation waits until it is gone")
 	return c
+}
+
+// labelsOf are the labels that a selector asks for, by value or by expression.
+func labelsOf(s *metav1.LabelSelector) map[string]string {
+	if s == nil {
+		return nil
+	}
+	all := map[string]string{}
+	maps.Copy(all, s.MatchLabels)
+	for _, e := range s.MatchExpressions {
+		all[e.Key] = ""
+	}
+	return all
 }
 
 // replicas is a number of replicas with its default.
