@@ -22,7 +22,7 @@ func defaultPostgres() Target {
 		Owner:    "SRE",
 		Interval: Duration{90 * Day},
 		Soak:     Duration{10 * time.Minute},
-		Gates:    Gates{Logs: LogsGate{Pattern: "password authentication failed.*{login}"}},
+		Gates:    Gates{Logs: LogsGate{Pattern: "password authentication failed for user.{0,3}{login}"}},
 		Postgres: &Postgres{
 			Port:     5432,
 			Database: "demo-platform",

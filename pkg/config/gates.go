@@ -88,7 +88,7 @@ type PrometheusGate struct {
 // LogsGate fails at the first line that says so.
 type LogsGate struct {
 	// Pattern is a regular expression (RE2); {login} stands for the logins of the old and of the new version. Nothing turns the gate
-	// off. Default of kind postgres: password authentication failed.*{login}.
+	// off. Default of kind postgres: password authentication failed for user.{0,3}{login}.
 	Pattern string `yaml:"pattern"`
 }
 

@@ -1,0 +1,40 @@
+package gate
+
+import (
+	"context"
+	"sync"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Pod is a live pod of a consumer that is not on its way out.
+type Pod struct {
+	Namespace  string
+	Name       string
+	Workload   string   // "deployment/backend"
+	Containers []string // without those that only run before
+	Port       int      // that it is asked at whether it is ready; 0 where it declares none
+	Known      rotation.Pod
+}
+
+// Pods lists the pods of all consumers.
+type Pods func(context.Context) ([]Pod, error)
+
+// mostAtOnce is how many pods are asked at once.
+const mostAtOnce = 16
+
+// each calls f for every pod, some at once, and gives what it returned, in the order of pods.
+func each[T any](pods []Pod, f func(Pod) T) []T {
+	all := make([]T, len(pods))
+	slots := make(chan struct{}, mostAtOnce)
+	var running sync.WaitGroup
+	for i, p := range pods {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			all[i] = f(p)
+		})
+	}
+	running.Wait()
+	return all
+}

@@ -1,0 +1,145 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Prometheus is a query all of whose values have to lie between two bounds.
+type Prometheus struct {
+	URL      string // of Prometheus, without /api
+	Query    string
+	Min, Max *float64        // nil: no bound
+	Token    rotation.Secret // a bearer token; empty: none
+	Client   *http.Client    // the way there
+}
+
+// sample is a series and its value, as Prometheus writes them: the time, and the value as text.
+type sample struct {
+	Metric map[string]string `json:"metric"`
+	Value  [2]any            `json:"value"`
+}
+
+// answer is what Prometheus says to a query (its HTTP API, version 1).
+type answer struct {
+	Status string `json:"status"`
+	Error  string `json:"error"`
+	Data   struct {
+		Type   string          `json:"resultType"`
+		Result json.RawMessage `json:"result"`
+	} `json:"data"`
+}
+
+// mostAnswered is how much of an answer is read: a gate's query has a few values.
+const mostAnswered = 4 << 20
+
+// Look is bad when a value is out of bounds. None at all, and one that is no number, say nothing.
+func (p *Prometheus) Look(ctx context.Context, _ rotation.Record) (rotation.Item, error) {
+	samples, err := p.query(ctx)
+	if err != nil {
+		return rotation.Item{}, err
+	}
+	if len(samples) == 0 {
+		return rotation.Item{Phase: rotation.Waiting, Note: "the query finds nothing; add `or vector(0)` where that means none"}, nil
+	}
+	worst, of, over := 0.0, "", math.Inf(-1)
+	for _, s := range samples {
+		text, _ := s.Value[1].(string)
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(v) {
+			return rotation.Item{Phase: rotation.Waiting, Note: fmt.Sprintf("the value%s is %s, which is no number", named(s.Metric), text)}, nil
+		}
+		if by := p.over(v); by > over {
+			worst, of, over = v, named(s.Metric), by
+		}
+	}
+	note := fmt.Sprintf("%s%s, %s", number(worst), of, p.bounds())
+	if over > 0 {
+		return rotation.Item{Phase: rotation.Failed, Note: note}, nil
+	}
+	return rotation.Item{Phase: rotation.Done, Note: note}, nil
+}
+
+// over is by how much a value is out of bounds; negative inside.
+func (p *Prometheus) over(v float64) float64 {
+	by := math.Inf(-1)
+	if p.Max != nil {
+		by = max(by, v-*p.Max)
+	}
+	if p.Min != nil {
+		by = max(by, *p.Min-v)
+	}
+	return by
+}
+
+func (p *Prometheus) bounds() string {
+	switch {
+	case p.Max == nil:
+		return "at least " + number(*p.Min)
+	case p.Min == nil:
+		return "at most " + number(*p.Max)
+	}
+	return fmt.Sprintf("between %s and %s", number(*p.Min), number(*p.Max))
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+// named tells a series from others by its labels.
+func named(labels map[string]string) string {
+	for _, name := range []string{"pod", "instance", "job"} {
+		if v := labels[name]; v != "" {
+			return fmt.Sprintf(" of %s %s", name, v)
+		}
+	}
+	return ""
+}
+
+func (p *Prometheus) query(ctx context.Context) ([]sample, error) {
+	form := url.Values{"query": {p.Query}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(p.URL, "/")+"/api/v1/query", strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if !p.Token.Empty() {
+		r.Header.Set("Authorization", "Bearer "+string(p.Token.Reveal()))
+	}
+	status, body, err := ask(p.Client, r, mostAnswered)
+	if err != nil {
+		return nil, fmt.Errorf("asking Prometheus: %w", err)
+	}
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, fmt.Errorf("asking Prometheus: it answers %d, with something else than JSON", status)
+	}
+	if a.Status != "success" {
+		return nil, fmt.Errorf("asking Prometheus: %s", a.Error)
+	}
+	return a.samples()
+}
+
+// samples are the values of a vector, or the one of a scalar.
+func (a answer) samples() (all []sample, err error) {
+	switch a.Data.Type {
+	case "vector":
+		err = json.Unmarshal(a.Data.Result, &all)
+	case "scalar":
+		all = make([]sample, 1)
+		err = json.Unmarshal(a.Data.Result, &all[0].Value)
+	default:
+		return nil, errors.New("asking Prometheus: the query gives a " + a.Data.Type + ", not one value or one for each series")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking Prometheus: reading its answer: %w", err)
+	}
+	return all, nil
+}
