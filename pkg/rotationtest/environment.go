@@ -10,7 +10,9 @@ type move struct {
 
 // environment are all moves that can happen in w.
 func (w *World) environment() (moves []move) {
-	add := func(fair bool, name string, do func(*World)) { moves = append(moves, move{name: name, do: do, fair: fair}) }
+	add := func(fair bool, name string, do func(*World)) {
+		moves = append(moves, move{name: name, do: do, fair: fair})
+	}
 	for i := range w.slots {
 		now, leaving := w.pods[i].now, w.pods[i].leaving
 		if leaving.alive {
