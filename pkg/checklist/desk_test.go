@@ -26,6 +26,7 @@ type desk struct {
 	clock  time.Time
 	ends   []error
 	paused bool
+	skips  []string
 }
 
 // hand is the desk as the model's control.
@@ -33,6 +34,8 @@ type hand struct{ d *desk }
 
 func (h hand) end(why error) { h.d.ends = append(h.d.ends, why) }
 func (h hand) pause(on bool) { h.d.paused = on }
+
+func (h hand) skip(names []string) { h.d.skips = append(h.d.skips, names...) }
 
 func sit(t *testing.T, width, height int) *desk {
 	d := &desk{t: t, clock: noon}

@@ -20,6 +20,10 @@ func (m model) footer() []string {
 		return append(lines, m.boxed("abort",
 			fmt.Sprintf("Take it back to %v? Its value was kept and works all the time; what was made for %v is removed once nobody uses it.", m.intent.From, m.intent.To),
 			"y take it back", "n go on")...)
+	case len(m.skipping) > 0:
+		return append(lines, m.skipQuestion()...)
+	case m.offer != nil:
+		return append(lines, m.offering()...)
 	case m.ask != nil:
 		return append(lines, m.question()...)
 	}
@@ -43,6 +47,9 @@ func (m model) keys() []string {
 	}
 	if m.canTakeBack() {
 		keys = append(keys, "a abort")
+	}
+	if len(m.canSkip()) > 0 {
+		keys = append(keys, "s skip")
 	}
 	return keys
 }
@@ -68,6 +75,9 @@ func (m model) flow(parts []string) (lines []string) {
 // question is what a step asks.
 func (m model) question() []string {
 	answers := []string{"y agree", "n leave it where it is", "enter open", "? help"}
+	if skippable(m.ask.Kind) {
+		answers[0] = "s skip it, recorded"
+	}
 	if m.options.Protected != "" && m.ask.Kind == rotation.ConsentProceed {
 		answers = []string{fmt.Sprintf("type %s to agree, esc to leave it: %s_", m.options.Protected, report.Clean(m.typed))}
 	}

@@ -15,10 +15,16 @@ func (m model) key(k tea.KeyMsg) (tea.Model, tea.Cmd) {
 		return m, nil
 	case m.taking:
 		return m.confirm(k), nil
+	case len(m.skipping) > 0:
+		return m.confirmSkip(k), nil
+	case m.offer != nil:
+		return m.offered(k), nil
 	case m.ask != nil && m.options.Protected != "" && m.ask.Kind == rotation.ConsentProceed:
 		return m.typing(k), nil
 	case m.ask != nil && (k.String() == "y" || k.String() == "n"):
 		return m.answered(k.String() == "y"), nil
+	case m.ask != nil && k.String() == "s" && skippable(m.ask.Kind):
+		return m.answered(true), nil
 	}
 	return m.command(k.String()), nil
 }
@@ -52,6 +58,8 @@ func (m model) command(key string) model {
 		m.control.pause(m.paused)
 	case "a":
 		m.taking = m.canTakeBack()
+	case "s":
+		m.skipping = m.canSkip()
 	case "q":
 		m.leaving = "leaving it where it is"
 		m.control.end(ErrLeft)

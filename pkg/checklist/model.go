@@ -25,12 +25,17 @@ type (
 		rotation.Question
 		answer chan<- bool
 	}
+	offerMsg struct {
+		rotation.Question
+		answer chan<- rotation.Answer // "" leaves it where it is
+	}
 )
 
 // control is what the operator can do to a run; a Screen is one.
 type control interface {
 	end(why error)
 	pause(on bool)
+	skip(names []string)
 }
 
 // pane is what stands in the middle of the screen.
@@ -67,6 +72,10 @@ type model struct {
 	pane   pane
 	log    []string
 
+	before   []rotation.Item // what was looked at before the beginning
+	offer    *offerMsg
+	skipping []string // asks whether to skip these
+
 	ask     *askMsg
 	typed   string // towards Options.Protected
 	taking  bool   // asks whether to take it back
@@ -100,8 +109,16 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m = m.fold(rotation.Event(msg))
 	case planMsg:
 		m.intent, m.plan = msg.intent, msg.steps
+		for _, p := range msg.steps {
+			if p.Step == rotation.StepBegin && p.Items != nil {
+				m.before = p.Items
+			}
+		}
 	case askMsg:
 		m.ask, m.typed = &msg, ""
+		m = m.lookAt(msg.Step)
+	case offerMsg:
+		m.offer = &msg
 		m = m.lookAt(msg.Step)
 	case heldMsg:
 		m.held = bool(msg)
@@ -122,7 +139,13 @@ func (m model) fold(e rotation.Event) model {
 	}
 	m.leg = m.leg.Follow(e)
 	m.last[e.Step] = e
-	m.ask = nil
+	m.ask, m.offer = nil, nil
+	if e.Step == rotation.StepBegin && e.Items != nil {
+		m.before = e.Items
+	}
+	if e.Step != rotation.StepBegin || e.State == rotation.Done {
+		m.before = agreed(m.before)
+	}
 	return m.lookAt(e.Step)
 }
 

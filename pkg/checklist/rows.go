@@ -96,6 +96,8 @@ func mark(p rotation.Phase) string {
 		return "[?]"
 	case rotation.Failed, rotation.Superseded:
 		return "[!]"
+	case rotation.Skipped:
+		return "[-]"
 	}
 	return "[ ]"
 }

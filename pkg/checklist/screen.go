@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ type Screen struct {
 
 	mu      sync.Mutex
 	stop    context.CancelCauseFunc // ends the leg that runs now
+	skipped []string                // what the operator has said to skip
 	resumed chan struct{}           // closed when a pause ends; nil while there is none
 }
 
@@ -94,6 +96,28 @@ func (s *Screen) Consent(ctx context.Context, q rotation.Question) error {
 		}
 		return ErrLeft
 	}
+}
+
+// Offer asks the operator what to do about gates that have failed.
+func (s *Screen) Offer(ctx context.Context, q rotation.Question) (rotation.Answer, error) {
+	answer := make(chan rotation.Answer, 1)
+	s.program.Send(offerMsg{q, answer})
+	select {
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case a := <-answer:
+		if a == "" {
+			return "", ErrLeft
+		}
+		return a, nil
+	}
+}
+
+// Skips are the names of gates that the operator has said to skip.
+func (s *Screen) Skips() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.skipped)
 }
 
 // Hold keeps a run waiting before an effect while the operator has paused it.
@@ -198,6 +222,13 @@ func (s *Screen) pause(on bool) {
 	case s.resumed == nil:
 		s.resumed = make(chan struct{})
 	}
+}
+
+// skip has the run go on without these gates.
+func (s *Screen) skip(names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped = append(s.skipped, names...)
 }
 
 func (s *Screen) resume() {

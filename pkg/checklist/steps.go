@@ -34,6 +34,8 @@ func (m model) steps() (lines []string, focus int) {
 		switch {
 		case m.open[r.step]:
 			lines = append(lines, m.inFull(r)...)
+		case r.step == rotation.StepBegin && m.beginning():
+			lines = append(lines, m.evidence(row{event: rotation.Event{Items: m.before}})...)
 		case r.now:
 			lines = append(lines, m.evidence(r)...)
 		}
@@ -43,6 +45,9 @@ func (m model) steps() (lines []string, focus int) {
 	}
 	return lines, focus
 }
+
+// beginning says whether the run has not come further than to its first steps: what was looked at before is shown as long.
+func (m model) beginning() bool { return m.leg == nil || section(m.leg.Last.Step) == "Before" }
 
 // noReturn is the line before the step that cannot be undone.
 func (m model) noReturn() string {
@@ -143,7 +148,11 @@ func (m model) inFull(r row) (lines []string) {
 	if note := report.Evidence(r.event); note != "" {
 		add("seen: " + note)
 	}
-	for _, i := range r.event.Items {
+	items := r.event.Items
+	if r.step == rotation.StepBegin {
+		items = m.before
+	}
+	for _, i := range items {
 		add(mark(i.Phase) + " " + i.Name + ": " + i.Note)
 	}
 	if r.event.Hint != "" {

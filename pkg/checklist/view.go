@@ -99,11 +99,13 @@ func (m model) logLines() (lines []string, focus int) {
 
 func help() []string {
 	return []string{
-		"[ ] to do   [>] being done   [~] waits   [?] asks   [!] failed   [x] done, and proven",
+		"[ ] to do  [>] being done  [~] waits  [?] asks  [!] failed  [x] done, and proven",
+		"[-] skipped by somebody: a gate or something looked at before; no step can be",
 		"",
 		"up, down    move               enter   what a step does and what was seen, in full",
 		"y, n        answer             p       pause before the next effect, or go on",
 		"a           take it back, to the version of before, with its password",
+		"s           go on without a gate that is not good; recorded, with who and when",
 		"l           what was said beside the steps",
 		"L           a handover for somebody else, which stays after the screen",
 		"q           leave: the rotation stays where it is, and the same command goes on",

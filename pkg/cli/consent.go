@@ -39,11 +39,43 @@ func declined(asked rotation.Question) error {
 
 // ask puts a question to somebody at the terminal. Only a yes agrees: a y, or a 1 where the choices are numbered.
 func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) error {
-	g.say("\n%s", g.header(o))
 	prompt, yes := "Go on? [y/N] ", []string{"y", "yes"}
 	if _, plain := g.Env("ACCESSIBLE"); plain {
 		prompt, yes = "1: go on\n2: leave it where it is\nYour choice: ", []string{"1"}
 	}
+	if o.protected != "" && asked.Kind == rotation.ConsentProceed {
+		prompt, yes = fmt.Sprintf("This context is protected. Type its name, %s, to go on: ", o.protected), []string{strings.ToLower(o.protected)}
+	}
+	answer, err := g.answer(ctx, o, asked, prompt)
+	if err == nil && !slices.Contains(yes, answer) {
+		return declined(asked)
+	}
+	return err
+}
+
+// offer asks somebody at the terminal what to do about gates that have failed. Nil: nobody is there, or whoever is has agreed
+// beforehand to what is safe, and that is to take it back.
+func (g *global) offer(o *opened, q request) func(context.Context, rotation.Question) (rotation.Answer, error) {
+	if !g.Terminal || q.yes {
+		return nil
+	}
+	return func(ctx context.Context, asked rotation.Question) (rotation.Answer, error) {
+		answer, err := g.answer(ctx, o, asked,
+			"1: wait a minute, and look again\n2: skip what has failed; who and when is recorded\n3: take it back\n4: leave it where it is\nYour choice: ")
+		if err != nil {
+			return "", err
+		}
+		choices := map[string]rotation.Answer{"1": rotation.AnswerWait, "2": rotation.AnswerSkip, "3": rotation.AnswerBack}
+		if a, ok := choices[answer]; ok {
+			return a, nil
+		}
+		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), "run it again, or take it back with `kubectl rotate abort "+o.Target+"`")
+	}
+}
+
+// answer puts a question to somebody at the terminal and reads a line, in small letters.
+func (g *global) answer(ctx context.Context, o *opened, asked rotation.Question, prompt string) (string, error) {
+	g.say("\n%s", g.header(o))
 	fmt.Fprintf(g.Err, "%s: %s\n%s", asked.Step, asked.Text, prompt)
 	answer := make(chan string, 1)
 	go func() {
@@ -52,11 +84,8 @@ func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) er
 	}()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return "", ctx.Err()
 	case a := <-answer:
-		if slices.Contains(yes, a) {
-			return nil
-		}
-		return declined(asked)
+		return a, nil
 	}
 }

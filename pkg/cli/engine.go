@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -51,6 +52,10 @@ type opened struct {
 	namespace string
 	who       string
 	leftovers func(context.Context, rotation.Record) ([]string, error) // who else can come in; nil: no such thing
+	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
+	tellers   []teller                                                 // who is told of what becomes of a run
+	protected string                                                   // the context's name, where it has to be typed before anything begins; "" where it has not
+	noting    sync.Mutex
 	said      map[string]bool
 	say       func(format string, args ...any)
 	closers   []func()
@@ -58,6 +63,8 @@ type opened struct {
 
 // note tells the operator something that is worth knowing, once.
 func (o *opened) note(text string) {
+	o.noting.Lock()
+	defer o.noting.Unlock()
 	if o.said[text] {
 		return
 	}
@@ -107,7 +114,11 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.openTarget(ctx, clients, t, q.runFlags)
+	o, err := g.openTarget(ctx, clients, t, q.runFlags)
+	if err == nil && found.ProtectedBy(clients.Context) != "" {
+		o.protected = clients.Context
+	}
+	return o, err
 }
 
 func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config.Target, f runFlags) (*opened, error) {
@@ -120,15 +131,22 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err := permitted(ctx, clients, e.rulesIn(namespace, t, kube.Via(f.via)), namespace); err != nil {
 		return nil, err
 	}
-	o, err := e.open(ctx, opening{
+	in := opening{
 		clients: clients, target: t, namespace: namespace, via: kube.Via(f.via), say: g.say,
 		reassign: slices.Contains(f.accept, acceptReassign),
-	})
+	}
+	o, err := e.open(ctx, in)
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
 	o.who, o.say = who, g.say
 	f.apply(&o.Rotation, t)
+	if err := o.gates(ctx, in); err != nil {
+		o.close()
+		return nil, clients.Explain(err)
+	}
+	o.before(in)
+	o.tellers = tellers(in)
 	return o, nil
 }
 

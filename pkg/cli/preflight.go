@@ -45,7 +45,7 @@ func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
 			return beside(ctx, l.consumers, in.target.Postgres)
 		}),
-		o.atServer(l),
+		shown("headroom", "connections enough for both versions at once", shown("reachability", "the server answers its administrator", o.atServer(l))),
 	}
 }
 

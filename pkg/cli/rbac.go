@@ -55,6 +55,7 @@ func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
 	rules := slices.Clone(engineOf(t.Kind).helpful)
 	if namespace == "" {
 		rules = append(rules, kubehistory.Rules(t.Secret.Name)...)
+		rules = append(rules, itemRules(t)...)
 	}
 	return rules
 }

@@ -12,7 +12,7 @@ import (
 func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 	covers := func(kind string) bool { return q.covers(kind) }
 	screen := checklist.New(checklist.Options{
-		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now,
+		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now, Protected: o.protected,
 		Header: checklist.Header{
 			Target: o.Target, Context: o.clients.Context, Server: o.clients.Server, Namespace: o.namespace, User: o.who,
 		},
@@ -26,6 +26,8 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		emit:    func(e rotation.Event) { screen.Emit(e); summary.Emit(e); last.emit(e) },
 		consent: screen.Consent,
 		hold:    screen.Hold,
+		offer:   offered(screen, q),
+		skips:   screen.Skips,
 		show: func(ctx context.Context, run checklist.Run) (rotation.Result, error) {
 			defer g.divert(screen.Log())()
 			return screen.Show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
@@ -46,6 +48,15 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 			return summary.Write(g.Out, end, g.style())
 		},
 	}
+}
+
+// offered is what is asked on the screen about a gate that has failed. Whoever has said yes to all beforehand is not asked: it is
+// taken back.
+func offered(screen *checklist.Screen, q request) func(context.Context, rotation.Question) (rotation.Answer, error) {
+	if q.yes {
+		return nil
+	}
+	return screen.Offer
 }
 
 // foresee has the screen show the steps to come. Before somebody is asked, it shows what each would do.

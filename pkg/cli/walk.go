@@ -17,6 +17,8 @@ type frontend struct {
 	emit    func(rotation.Event)
 	consent func(context.Context, rotation.Question) error
 	hold    func(context.Context) (bool, error)
+	offer   func(context.Context, rotation.Question) (rotation.Answer, error) // nil: nobody is asked, and a gate that fails ends the run
+	skips   func() []string
 	show    func(context.Context, checklist.Run) (rotation.Result, error)
 	end     func(report.End) error
 }
@@ -24,13 +26,15 @@ type frontend struct {
 // walk makes a run and tells how it ended.
 func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
 	front, ended := g.kept(o, g.frontend(o, want, q))
-	o.Emit, o.Consent, o.Hold = front.emit, front.consent, front.hold
+	front, told := g.telling(ctx, o, front)
+	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, front.consent, front.hold, front.offer, front.skips
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
 		w := want
 		w.Back = back
 		return g.alone(ctx, o, w, q.wait)
 	})
 	ended(ctx, result, err)
+	told(result, err)
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
 		return err
 	}
@@ -60,14 +64,14 @@ func (g *global) frontend(o *opened, want rotation.Want, q request) frontend {
 	switch {
 	case q.output == "json":
 		j := report.NewJSON(g.Out)
-		return frontend{emit: j.Emit, consent: g.consent(o, q), show: g.plainly(o, want), end: func(report.End) error { return j.Err() }}
+		return frontend{emit: j.Emit, consent: g.consent(o, q), offer: g.offer(o, q), show: g.plainly(o, want), end: func(report.End) error { return j.Err() }}
 	case q.output == "" && g.screenWanted():
 		return g.onScreen(o, want, q)
 	}
 	lines, summary := report.NewLines(g.Err, g.style()), &report.Summary{}
 	return frontend{
 		emit:    func(e rotation.Event) { lines.Emit(e); summary.Emit(e) },
-		consent: g.consent(o, q), show: g.plainly(o, want),
+		consent: g.consent(o, q), offer: g.offer(o, q), show: g.plainly(o, want),
 		end: func(end report.End) error { return summary.Write(g.Out, end, g.style()) },
 	}
 }

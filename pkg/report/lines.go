@@ -27,11 +27,14 @@ func (l *Lines) Emit(e rotation.Event) {
 		fmt.Fprintln(l.w, title(e))
 	}
 	l.leg = l.leg.Follow(e)
+	if e.Step == rotation.StepBegin && e.State == rotation.ToDo && len(e.Items) > 0 {
+		l.before(e)
+	}
 	if e.State == rotation.ToDo || e.State == rotation.Applying {
 		return
 	}
-	r := row{step: e.Step, state: e.State, note: Evidence(e), items: troubled(e)}
-	key := fmt.Sprint(r)
+	r := row{step: e.Step, state: e.State, note: Evidence(e), items: append(troubled(e), passed(e)...)}
+	key := r.key()
 	if l.last[e.Step] == key {
 		return
 	}

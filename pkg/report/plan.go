@@ -16,6 +16,11 @@ func Plan(w io.Writer, i rotation.Intent, steps []rotation.Planned) error {
 		if s.Note != "" {
 			text += fmt.Sprintf("           now: %s\n", s.Note)
 		}
+		for _, i := range s.Items {
+			if i.Note != "" {
+				text += fmt.Sprintf("           before: %s: %s\n", Clean(i.Name), Clean(i.Note))
+			}
+		}
 		for _, line := range s.Lines {
 			text += fmt.Sprintf("           %s\n", line)
 		}

@@ -133,7 +133,7 @@ func (o *overlap) judged(rec Record, g Gate, w *watch) (item Item, until time.Ti
 	item = w.item
 	item.Name, item.MaySkip = g.Name, true
 	if by, skipped := rec.Skipped[g.Name]; skipped {
-		return Item{Name: g.Name, Phase: Skipped, Note: by.note()}, time.Time{}
+		return Item{Name: g.Name, Phase: Skipped, Note: by.note(), MaySkip: true}, time.Time{}
 	}
 	now := o.Now()
 	switch {
