@@ -18,6 +18,9 @@ import (
 // the items are what he has to agree to: what is down while it rolls, what does not roll by itself. It changes nothing.
 func (c *Consumers) Preflight(ctx context.Context) (notes []string, asks []rotation.Item, err error) {
 	groups, m, err := c.survey(ctx)
+	if err == nil {
+		err = c.lacks(groups)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,6 +46,18 @@ func (c *Consumers) Preflight(ctx context.Context) (notes []string, asks []rotat
 		notes = append(notes, fmt.Sprintf("nothing in namespace %s reads secret %s: who uses it will be seen at the server alone", c.Namespace, strings.Join(c.names(), ", ")))
 	}
 	return notes, asks, nil
+}
+
+// lacks refuses where a workload that is named as a consumer is not there: nothing would roll what is meant.
+func (c *Consumers) lacks(groups []*group) error {
+	for _, name := range c.More {
+		if !slices.ContainsFunc(groups, func(g *group) bool { return g.id() == name }) {
+			return rotation.Refuse(rotation.WithHint(
+				fmt.Errorf("there is no %s in namespace %s, which the configuration names as a consumer", name, c.Namespace),
+				"mend its name under consumers, or take it out"))
+		}
+	}
+	return nil
 }
 
 func deploymentAsks(d *appsv1.Deployment) (all []string) {

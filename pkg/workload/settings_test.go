@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	kubetesting "k8s.io/client-go/testing"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // plain is a Deployment of the given name that reads a Secret.
@@ -83,6 +86,15 @@ func TestSeveralSecrets(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"deployment/by-api", "deployment/other"}, found); diff != "" || err != nil {
 		t.Errorf("%v, the workloads (-want +got):\n%s", err, diff)
+	}
+	if _, _, err := c.Preflight(t.Context()); err != nil {
+		t.Errorf("what is named is there: %v", err)
+	}
+	c.More = append(c.More, "deployment/by-api-2")
+	_, _, err = c.Preflight(t.Context())
+	if !errors.Is(err, rotation.ErrRefused) || err.Error() != "there is no deployment/by-api-2 in namespace default, which the configuration names as a consumer" ||
+		rotation.Hint(err) == "" {
+		t.Errorf("%v (%s), want a refusal that names it", err, rotation.Hint(err))
 	}
 	c.Names, c.More = nil, nil
 	if all, err := c.Workloads(t.Context()); err != nil || len(all) != 0 {
