@@ -7,7 +7,7 @@ KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
 GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit search e2e bench soak fuzz lint cluster-up cluster-down platform
+.PHONY: help build demo test unit search e2e bench soak fuzz lint docs cluster-up cluster-down platform
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ fuzz: ## every fuzz target, for FUZZTIME each (30s); what one finds stays in its
 		echo "$$package $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
 	done
+
+docs: ## write docs/reference anew: the commands from their help, the targets file and its JSON Schema from the types
+	go test -count=1 -run 'Reference|SchemaInDocs' ./pkg/cli ./pkg/config -update
 
 lint: $(LINT) ## vet, staticcheck, and who may import whom
 	$(LINT) run ./...

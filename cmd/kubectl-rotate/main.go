@@ -12,7 +12,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Run(ctx, os.Args[1:], cli.Terminal())
+	code := cli.Run(ctx, cli.CommandLine(os.Args), cli.Terminal())
 	stop()
 	os.Exit(code)
 }

@@ -12,9 +12,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"kubectl-rotate": func() { os.Exit(Run(context.Background(), os.Args[1:], Terminal())) },
-	})
+	main := func() { os.Exit(Run(context.Background(), CommandLine(os.Args), Terminal())) }
+	testscript.Main(m, map[string]func(){"kubectl-rotate": main, CompletionName: main})
 }
 
 // TestJourneys are what a user types where no cluster is needed; with one, see test/e2e.

@@ -81,7 +81,8 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 	for _, e := range engines() {
 		root.AddCommand(rotateCommand(g, e))
 	}
-	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), rbacCommand(g), versionCommand(s))
+	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), configCommand(g), rbacCommand(g), versionCommand(s))
+	completions(g, root)
 	return root
 }
 

@@ -148,3 +148,26 @@ func (w *world) crowd(n, rotated int) {
 	}
 	all.Wait()
 }
+
+// What init finds on the platform is a valid file, with which the platform is rotated.
+func TestConfigOfThePlatformIsFound(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "targets.yaml")
+	if r := w.as("admin", "config", "init", file); r.code != 0 {
+		t.Fatal(r)
+	}
+	text, err := os.ReadFile(file)
+	w.must("reading it", err)
+	if !strings.Contains(string(text), "deployment/backend") || strings.Contains(string(text), w.login().password) {
+		t.Errorf("it has no word of the backend, or shows the password:\n%s", text)
+	}
+	for _, args := range [][]string{{"config", "validate", file}, {"status", "--config", file}, {"postgres", "--dry-run", "--config", file}} {
+		if r := w.as("admin", args...); r.code != 0 {
+			t.Error(r)
+		}
+	}
+	if r := w.as("admin", "config", "init", file); r.code != 4 {
+		t.Errorf("a file that is there: %s", r)
+	}
+	t.Logf("%s", text)
+}

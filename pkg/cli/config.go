@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+func configCommand(g *global) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Write a targets file, show the effective one, or find its mistakes",
+		Long: `Write a targets file, show the effective one, or find its mistakes.
+
+The file is the one given by --config, else ` + config.FileName + ` in the working directory or above, else key ` + config.ConfigMapKey + ` of ConfigMap
+` + config.ConfigMapName + ` in the namespace. Without any, the defaults are a platform laid out as in the runbook.`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(initCommand(g), viewCommand(g), validateCommand(g), schemaCommand(g))
+	return c
+}
+
+func viewCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "view",
+		Short: "Print the effective configuration with all its defaults, as a file",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			found, source, err := g.effective(c.Context())
+			if err != nil {
+				return err
+			}
+			text, err := found.View()
+			if err != nil {
+				return err
+			}
+			g.say("from %s", source)
+			_, err = g.Out.Write(text)
+			return err
+		},
+	}
+}
+
+func validateCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate [FILE]",
+		Short: "Find all mistakes in a targets file, each with its line and field; exit code 2 if there are any",
+		Args:  usage(cobra.MaximumNArgs(1)),
+		Example: `  kubectl rotate config validate
+  kubectl rotate config validate targets.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				g.config = args[0]
+			}
+			found, source, err := g.effective(c.Context())
+			var invalid *config.InvalidError
+			if errors.As(err, &invalid) || errors.Is(err, os.ErrNotExist) {
+				return usageError{err}
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(g.Out, "%s is valid; its targets: %v\n", source, found.Names())
+			return err
+		},
+	}
+}
+
+func schemaCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the targets file, for editors",
+		Long: `Print the JSON Schema of the targets file, for editors. With it in a file of its own, the first line of a targets file can be:
+
+  # yaml-language-server: $schema=config.schema.json`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			text, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = g.Out.Write(text)
+			return err
+		},
+	}
+}
+
+// effective is the configuration and where it comes from. No cluster is needed where there is a file; one that cannot be
+// asked for a ConfigMap is said.
+func (g *global) effective(ctx context.Context) (config.Config, string, error) {
+	found, source, err := config.Loader{Path: g.config}.Load(ctx)
+	if err != nil || source != config.SourceDefaults {
+		return found, source, err
+	}
+	clients, err := g.connect()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, askFor)
+		defer cancel()
+		var there string
+		if found, there, err = g.sourced(ctx, clients); err == nil {
+			return found, there, nil
+		}
+	}
+	var invalid *config.InvalidError
+	if errors.As(err, &invalid) || ctx.Err() != nil && ctx.Err() != context.DeadlineExceeded {
+		return found, source, err
+	}
+	g.say("note: no cluster was asked for ConfigMap %s: %v", config.ConfigMapName, err)
+	if hint := rotation.Hint(err); hint != "" {
+		g.say("hint: %s", hint)
+	}
+	return config.Default(), source, nil
+}

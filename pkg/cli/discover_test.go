@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "shop"} }
+
+func databasePod(name, set, image string) *corev1.Pod {
+	yes := true
+	p := &corev1.Pod{ObjectMeta: meta(name), Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "server", Image: image}}}}
+	p.OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: set, Controller: &yes}}
+	return p
+}
+
+func secretOf(name string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: meta(name), Data: map[string][]byte{}}
+	for k, v := range data {
+		s.Data[k] = []byte(v)
+	}
+	return s
+}
+
+// reading is a Deployment whose container takes all of some Secrets into its environment.
+func reading(name string, secrets ...string) *appsv1.Deployment {
+	c := corev1.Container{Name: "app", Image: "registry.example/app:1"}
+	for _, s := range secrets {
+		c.EnvFrom = append(c.EnvFrom, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: s}}})
+	}
+	d := &appsv1.Deployment{ObjectMeta: meta(name)}
+	d.Spec.Template.Spec.Containers = []corev1.Container{c}
+	return d
+}
+
+func drafted(t *testing.T, objects ...runtime.Object) []config.Draft {
+	t.Helper()
+	d, err := discover(t.Context(), fake.NewClientset(objects...), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.drafts("shop")
+}
+
+func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
+	set := &appsv1.StatefulSet{ObjectMeta: meta("orders-db")}
+	set.Spec.Template.Spec.Containers = reading("", "orders-db-superuser").Spec.Template.Spec.Containers
+	drafts := drafted(t,
+		databasePod("orders-db-0", "orders-db", "docker.io/library/postgres:16"), databasePod("orders-db-1", "orders-db", "docker.io/library/postgres:16"),
+		databasePod("reports-0", "reports", "timescale/timescaledb:latest-pg16"),
+		databasePod("pooler-0", "pooler", "bitnami/pgbouncer:1"), databasePod("exporter-0", "exporter", "postgres-exporter:1"),
+		set,
+		secretOf("orders-db-superuser", map[string]string{"username": "postgres", "password": "geheim1"}),
+		secretOf("orders-login", map[string]string{"username": "orders", "password": "geheim2", "url": "postgres://orders:geheim2@orders-db.shop:5432/orders"}),
+		secretOf("reports", map[string]string{"DATABASE_URL": "postgres://reports:geheim3@db.example.com/reports?sslmode=require"}),
+		secretOf("unrelated", map[string]string{"username": "smtp", "password": "geheim4"}),
+		secretOf("not-read-db", map[string]string{"username": "x", "password": "geheim5"}),
+		reading("backend", "orders-login", "unrelated"), reading("worker", "orders-login"), reading("report", "reports"),
+	)
+	text, err := config.DraftFile(drafts, "What was found.", "Every field: `kubectl rotate config view`.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/init.yaml", string(text))
+	if _, err := config.Parse("init", text); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingToRotateIsNoFile(t *testing.T) {
+	if got := drafted(t, reading("backend", "settings"), secretOf("settings", map[string]string{"LEVEL": "info"})); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// On the runbook's own layout the defaults are found, under the defaults' name.
+func TestTheRunbooksLayoutIsFoundUnderItsName(t *testing.T) {
+	drafts := drafted(t, databasePod("postgresql-0", "postgresql", "postgres:15"), reading("backend", "postgresql-credentials"),
+		secretOf("postgresql-credentials", map[string]string{"username": "backend", "password": "geheim"}))
+	if len(drafts) != 1 || drafts[0].Target.Name != "postgres" || drafts[0].Target.Secret.Name != "postgresql-credentials" || drafts[0].Target.Postgres.Pod != "postgresql-0" {
+		t.Errorf("got %+v", drafts)
+	}
+}
