@@ -61,6 +61,34 @@ func TestDropWithAPreparedTransactionIsRefused(t *testing.T) {
 	a.must("erase", a.server.Erase(ctx, pass, c))
 }
 
+// A whole rotation away from a login that has prepared a transaction: what it will come to is noted beforehand; it ends at retire
+// with the login refused and on record, and goes on to its end once the transaction is over.
+func TestPreparedTransactionHoldsARotationUp(t *testing.T) {
+	a := newApp(t)
+	o := (&pair{app: a}).operator(a.server)
+	o.until(t, "", rotation.Finished)
+	second := o.Store.(*shelf).rec.Current
+	conn := a.opened(second)
+	gid := second.ID + " half way"
+	a.as(conn, "SET ROLE NONE", "BEGIN", "SELECT txid_current()", "PREPARE TRANSACTION "+literal(gid))
+	a.must("closing", conn.Close(context.Background()))
+	waiting := fmt.Sprintf("transactions that it has prepared are waiting: %s in %s", literal(gid), ident(a.database))
+	if notes := a.preflight(a.server, second); !strings.Contains(notes, second.ID+" can be retired only after a change by hand: "+waiting) {
+		t.Errorf("the notes do not say it:\n%s", notes)
+	}
+	_, err := o.Run(context.Background(), rotation.Want{Again: true})
+	if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), "retire: erasing "+second.ID+": "+waiting) {
+		t.Errorf("%v, want a refusal that names the transaction", err)
+	}
+	if _, saved := o.Store.(*shelf).rec.Live[2]; !saved {
+		t.Error("its value was forgotten")
+	}
+	a.stands(a.server, second, rotation.Quarantined, "NOLOGIN")
+	a.sql(a.database, "ROLLBACK PREPARED "+literal(gid))
+	o.until(t, "", rotation.Finished)
+	a.stands(a.server, second, rotation.Absent, "no such role")
+}
+
 // A client that did RESET ROLE may own something, in any database.
 func TestDropOfALoginThatOwnsSomethingIsRefused(t *testing.T) {
 	a := newApp(t)

@@ -129,7 +129,8 @@ func (p *pair) failover(c rotation.Credential) {
 	}
 	alone := p.both()
 	alone.Nodes = alone.Nodes[1:]
-	if _, err := alone.Preflight(ctx, p.current); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(rotation.Hint(err), "primary") {
+	if _, err := alone.Preflight(ctx, p.current); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), "no primary found: pg-1 is a standby") ||
+		rotation.Hint(err) != "point at the primary, or wait until the failover is over" {
 		p.t.Errorf("%v (%s), want a standby to be refused", err, rotation.Hint(err))
 	}
 	p.standby.Exec(p.t, "postgres", "SELECT pg_promote()")

@@ -57,6 +57,9 @@ func TestOperatorOnAnotherHost(t *testing.T) {
 	long(t)
 	w := newWorld(t)
 	w.held("alice on laptop, pid 4711", 8)
+	if r := w.rotate(0, "status", "-o", "wide"); !strings.Contains(r.stdout, "alice on laptop, pid 4711") {
+		t.Errorf("who is at it is not shown: %s", r)
+	}
 	w.says(w.rotate(4, "postgres", "--yes", "--wait=false"), "alice on laptop, pid 4711 has been at work on postgres since ")
 	w.says(w.rotate(0, "postgres", "--yes", "--soak=0"),
 		"alice on laptop, pid 4711 has the lease of postgres, and is on another host: waiting for a sign of life; it runs out in ",
