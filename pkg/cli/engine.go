@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 // engine is one kind of target: its command, and how its parts are put together.
@@ -114,8 +115,10 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	protected := found.ProtectedBy(clients.Context) != ""
+	q.canary = q.canary || protected && !q.canarySet && !q.back
 	o, err := g.openTarget(ctx, clients, t, q.runFlags)
-	if err == nil && found.ProtectedBy(clients.Context) != "" {
+	if err == nil && protected {
 		o.protected = clients.Context
 	}
 	return o, err
@@ -128,7 +131,11 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	if err := permitted(ctx, clients, e.rulesIn(namespace, t, kube.Via(f.via)), namespace); err != nil {
+	rules := e.rulesIn(namespace, t, kube.Via(f.via))
+	if f.canary {
+		rules[""] = append(rules[""], workload.CanaryRules()...)
+	}
+	if err := permitted(ctx, clients, rules, namespace); err != nil {
 		return nil, err
 	}
 	in := opening{
@@ -146,6 +153,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 		return nil, clients.Explain(err)
 	}
 	o.before(in)
+	o.canary(f.canary)
 	o.tellers = tellers(in)
 	return o, nil
 }

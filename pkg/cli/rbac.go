@@ -14,10 +14,12 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubehistory"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 func rbacCommand(g *global) *cobra.Command {
 	var via, admin string
+	var canary bool
 	c := &cobra.Command{
 		Use:   "rbac [TARGET]",
 		Short: "Print the Role with exactly the permissions that rotating a target takes",
@@ -34,11 +36,12 @@ Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --
 			if err != nil {
 				return err
 			}
-			return g.printRole(t, kube.Via(via), admin)
+			return g.printRole(t, kube.Via(via), admin, canary)
 		},
 	}
 	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
 	c.Flags().StringVar(&admin, "admin-secret", "postgresql-admin", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none")
+	c.Flags().BoolVar(&canary, "canary", false, "with what it takes to have one more pod try the new version first: to make pods and Secrets")
 	return c
 }
 
@@ -62,9 +65,12 @@ func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
 
 // printRole prints the Roles of a target. admin is the Secret that the server's own pod is given the administrator's
 // password from, where the configuration names none: it is where the server is.
-func (g *global) printRole(t config.Target, via kube.Via, admin string) error {
+func (g *global) printRole(t config.Target, via kube.Via, admin string, canary bool) error {
 	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
 	rules := engineOf(t.Kind).rules(t, via)
+	if canary {
+		rules[""] = append(rules[""], workload.CanaryRules()...)
+	}
 	if admin != "" && t.Postgres != nil && t.Postgres.Admin.Secret == nil {
 		there := serverKey(t)
 		rules[there] = append(rules[there], readSecret(admin))

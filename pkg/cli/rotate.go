@@ -27,11 +27,13 @@ type runFlags struct {
 	stragglers string
 	minAge     time.Duration
 	again      bool
+	canary     bool
 	output     string
 	via        string
 	until      string
 
-	soakSet bool
+	soakSet   bool
+	canarySet bool
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
@@ -54,6 +56,7 @@ const acceptReassign = "reassign"
 func (f *runFlags) addBegin(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.minAge, "min-age", time.Hour, "a rotation that finished less than this ago counts as done")
 	fs.BoolVar(&f.again, "again", false, "rotate even if the last rotation has only just finished")
+	fs.BoolVar(&f.canary, "canary", false, "have one more pod of a consumer try the new version first, apart from those that serve (default: in protected contexts)")
 }
 
 // check refuses what cannot be meant, before any cluster is contacted.
@@ -94,7 +97,7 @@ func rotateCommand(g *global, e engine) *cobra.Command {
 		Example: e.example,
 		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.soakSet = c.Flags().Changed("soak")
+			f.soakSet, f.canarySet = c.Flags().Changed("soak"), c.Flags().Changed("canary")
 			return g.run(c.Context(), request{runFlags: f, kind: e.kind, args: args})
 		},
 	}

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+)
+
+// canary is how one pod tries the new version before all others, among the consumers in the target's own namespace. What
+// an earlier run left is found and removed, whether one is asked for or not.
+func (o *opened) canary(asked bool) {
+	consumers, isWorkload := o.Consumers.(workload.Across)
+	store, isSecret := o.Store.(*kubesecret.Store)
+	if !isWorkload || !isSecret {
+		return
+	}
+	o.Canary, o.TryFirst = &workload.Canary{
+		Consumers: consumers[0],
+		Rendered: func(ctx context.Context, rec rotation.Record) (map[string]map[string][]byte, error) {
+			to := rec.Intent.To
+			return store.Rendered(ctx, rec, rotation.View{Active: to, Accept: []rotation.Version{to}}, consumers[0].Namespace)
+		},
+	}, asked
+	if !asked {
+		return
+	}
+	o.Preflight = append(o.Preflight, func(ctx context.Context, _ rotation.Record) ([]rotation.Item, error) {
+		plan, err := o.Canary.Plan(ctx)
+		return []rotation.Item{{Name: "canary", Phase: rotation.Done, Note: strings.Join(plan, "; ")}}, err
+	})
+}
