@@ -29,7 +29,7 @@ unit: packages ## unit tests with the race detector, against real servers where 
 search: ## walk every order of events around a rotation: about two minutes
 	go test -timeout 20m -v -run 'TestEveryOrderOfEvents|TestSabotageIsNoticed' ./pkg/rotationtest
 
-e2e: images ## what a user would see, on a real cluster
+e2e: images packages ## what a user would see, on a real cluster
 	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
 		go test -p 1 -parallel 2 -timeout 45m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
 
@@ -39,7 +39,7 @@ bench: images build ## measure a rotation beside a bare restart, and start-up be
 SOAK_DIR := $(CURDIR)/.soak
 SOAK     ?= 30m
 
-soak: ## what takes long: rotations disturbed at random for SOAK (30m), and every fault in its turn, on a cluster of their own
+soak: packages ## what takes long: rotations disturbed at random for SOAK (30m), and every fault in its turn, on a cluster of their own
 	$(CLUSTER) --dir $(SOAK_DIR) up
 	go run ./test/platform images --cluster $(SOAK_DIR)
 	KUBECTL_ROTATE_KUBECONFIG=$(SOAK_DIR)/kubeconfig KUBECTL_ROTATE_CLUSTER=$(SOAK_DIR) KUBECTL_ROTATE_SOAK=$(SOAK) \
@@ -80,8 +80,8 @@ platform: images ## put the runbook's platform on it
 	go run ./test/platform up --kubeconfig $(KUBECONFIG_CLUSTER)
 
 .PHONY: packages images
-packages: # the servers that unit tests start
-	@for p in postgresql-15 pgbouncer redis-server redis-sentinel tmux; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+packages: # the servers that tests start
+	@for p in postgresql-15 pgbouncer redis-server redis-sentinel prometheus tmux; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	 command -v npm >/dev/null || missing="$$missing npm"; \
 	 [ -z "$$missing" ] || { echo "installing Debian packages:$$missing"; apt-get update -qq && apt-get install -y --no-install-recommends $$missing; }
 	@go run ./pkg/postgres/postgrestest/fetch
