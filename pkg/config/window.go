@@ -47,7 +47,7 @@ func ParseWindow(text string) (Window, error) {
 		return Window{}, errors.New("ends when it begins; the whole day is 00:00-24:00")
 	}
 	if m[6] == "Local" {
-		return Window{}, errors.New("Local is another zone on each machine")
+		return Window{}, errors.New("the zone Local is another one on each machine")
 	}
 	if w.zone, err = time.LoadLocation(m[6]); err != nil { // "" is UTC
 		return Window{}, fmt.Errorf("there is no time zone %q", m[6])
