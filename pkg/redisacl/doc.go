@@ -13,8 +13,8 @@
 // SHA-256.
 //
 // What is in a server's memory is lost at its restart unless it is saved: to the ACL file, or to its configuration. Whether it has
-// been cannot be asked. So Install makes it visible: until it is known to be saved, the user has one more password hash, which no
-// password has ([unsaved]). A run that is killed in between leaves it there, and the next one knows that it has to save.
+// been cannot be asked. So Install makes it visible: until it is saved, the user has one more password hash, which no password has
+// ([unfinished]). A run that is killed in between leaves it there, and the next one knows that it has to save.
 //
 // Redis has no lock that an effect could be made under. Instead a run ends the connections of the runs before it when it comes to
 // a node (see [Server.Alone]): an operator who stalls between the look at the record and the command finds his connection gone.

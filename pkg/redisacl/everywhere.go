@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -96,21 +97,21 @@ func (n *session) effect(ctx context.Context, f rotation.Fence, args ...string) 
 	return n.run(ctx, args...)
 }
 
-// set changes a user and saves it. From the change until it is saved he has the hash unsaved too, so that whoever comes after a
-// crash sees that it still has to be.
-func (n *session) set(ctx context.Context, f rotation.Fence, name string, words []string) error {
-	set := append([]string{"ACL", "SETUSER", name}, words...)
-	if n.storage.save == nil {
-		return n.effect(ctx, f, set...)
+// set changes a user, has look see what came of it, and saves it. Until all of that is done he has the hash unfinished too, so that
+// whoever comes after a crash sees that it still has to be.
+func (n *session) set(ctx context.Context, f rotation.Fence, name string, words []string, look func(context.Context) error) error {
+	for _, do := range []func(context.Context) error{
+		func(ctx context.Context) error {
+			return n.effect(ctx, f, slices.Concat([]string{"ACL", "SETUSER", name}, words, []string{"#" + unfinished})...)
+		},
+		look,
+		n.saves,
+		func(ctx context.Context) error { return n.effect(ctx, f, "ACL", "SETUSER", name, "!"+unfinished) },
+		n.saves,
+	} {
+		if err := do(ctx); err != nil {
+			return err
+		}
 	}
-	if err := n.effect(ctx, f, append(set, "#"+unsaved)...); err != nil {
-		return err
-	}
-	if err := n.saves(ctx); err != nil {
-		return err
-	}
-	if err := n.effect(ctx, f, "ACL", "SETUSER", name, "!"+unsaved); err != nil {
-		return err
-	}
-	return n.saves(ctx)
+	return nil
 }

@@ -89,7 +89,7 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 		}
 	}
 	if len(f.up) == 0 {
-		return nil, or(f.whole(), errors.New("there is no node of the Redis server"))
+		return nil, or(f.whole(), error(unavailable{errors.New("there is no node of the Redis server")}))
 	}
 	return f, nil
 }

@@ -13,17 +13,14 @@ import (
 var errNoValue = errors.New("its value is not on record")
 
 // Install makes every node accept c: it creates the user with its rules, or gives back what it lacks, or lifts a quarantine; then it
-// has the node save it, and looks whether the user came out as it was meant to.
+// looks whether the user came out as it was meant to, and has the node save it.
 func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	err := s.everywhere(ctx, func(ctx context.Context, all seen, one at) error {
 		words, err := s.installing(all, one, c)
 		if err != nil || words == nil {
 			return err
 		}
-		if err := one.n.set(ctx, f, c.ID, words); err != nil {
-			return err
-		}
-		return s.installed(ctx, all, one.n, c)
+		return one.n.set(ctx, f, c.ID, words, func(ctx context.Context) error { return s.installed(ctx, all, one.n, c) })
 	})
 	return wrap(err, "installing %s", c.ID)
 }
@@ -37,7 +34,7 @@ func (s *Server) installing(all seen, one at, c rotation.Credential) ([]string, 
 		return nil, err
 	}
 	u := one.users[c.ID]
-	if u != nil && u.on && !u.nopass && u.has(hash(c.Value)) && !u.has(unsaved) {
+	if u != nil && u.on && !u.nopass && u.has(hash(c.Value)) && !u.has(unfinished) {
 		return nil, nil
 	}
 	if u != nil && (c.Meta[MetaModel] == "" || u.has(hash(c.Value))) {
@@ -47,7 +44,11 @@ func (s *Server) installing(all seen, one at, c rotation.Credential) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat([]string{"reset"}, split(rules), []string{"on", "#" + hash(c.Value)}), nil
+	words := slices.Concat(split(rules), []string{"on", "#" + hash(c.Value)})
+	if u == nil {
+		return words, nil // reset would not leave him as one who is new
+	}
+	return append([]string{"reset"}, words...), nil
 }
 
 // meant is what c is to be allowed: what it was made for, or what other nodes say of a user that was not made here.

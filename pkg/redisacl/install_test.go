@@ -32,6 +32,35 @@ func TestNextUserMayDoWhatTheOldOneMayAndOutlastsARestart(t *testing.T) {
 	}
 }
 
+// A user that was read from a file, or made without reset, has no word about sanitize-payload, which reset gives.
+func TestNextUserHasNoWordMoreThanTheOldOne(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true})
+	a.nodes[0].Do(t, "ACL", "DELUSER", "backend")
+	a.nodes[0].Do(t, "ACL", "SETUSER", "backend", "on", "#"+hash(a.current.Value), "~config:*", "resetchannels", "&config:*", "-@all", "+subscribe")
+	c := a.next()
+	was := strings.NewReplacer("user backend ", "user backend_v2 ", hash(a.current.Value), hash(c.Value)).Replace(a.nodes[0].User(t, "backend"))
+	if is := a.nodes[0].User(t, "backend_v2"); is != was {
+		t.Errorf("the next user is\n%s, want\n%s", is, was)
+	}
+}
+
+// A user that does not come out as it was meant to is not installed, however often it is looked at.
+func TestUserThatIsAllowedSomethingElseIsNotInstalled(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true})
+	c := a.generated()
+	c.Meta[MetaRules] = "~config:* resetchannels &config:* -@all +get +nosuchcommand"
+	if err := a.server.Install(context.Background(), pass, c); err == nil || strings.Contains(err.Error(), hash(c.Value)) {
+		t.Fatalf("install: %v", err)
+	}
+	a.stands(c, rotation.Absent, "") // SETUSER does all or nothing
+	c.Meta[MetaRules] = "~config:* resetchannels &config:* -@all +get -get"
+	err := a.server.Install(context.Background(), pass, c)
+	if err == nil || !strings.Contains(err.Error(), "it was to be allowed") {
+		t.Fatalf("install: %v", err)
+	}
+	a.stands(c, rotation.Altered, "not finished")
+}
+
 func TestWhatIsRevokedOrErasedStaysSoAfterARestart(t *testing.T) {
 	for name, sort := range sorts {
 		t.Run(name, func(t *testing.T) {
@@ -64,11 +93,11 @@ func TestWhatWasNotSavedIsSeenAndSaved(t *testing.T) {
 	if err := a.server.Install(ctx, pass, c); err == nil || !strings.Contains(err.Error(), "saving the users of redis-0") {
 		t.Fatalf("install: %v, want it to say that the users could not be saved", err)
 	}
-	a.stands(c, rotation.Altered, "not known to be saved")
+	a.stands(c, rotation.Altered, "not finished")
 	a.opened(a.nodes[0], c) // which harms nobody
 	restore()
 	a.server = a.another()
-	a.stands(c, rotation.Altered, "not known to be saved")
+	a.stands(c, rotation.Altered, "not finished")
 	a.must("install again", a.server.Install(ctx, pass, c))
 	a.stands(c, rotation.Accepts, "")
 	a.nodes[0].Restart(t)

@@ -79,7 +79,7 @@ func (s TwoPasswords) Install(ctx context.Context, f rotation.Fence, c rotation.
 		if err != nil || words == nil {
 			return err
 		}
-		return one.n.set(ctx, f, c.ID, words)
+		return one.n.set(ctx, f, c.ID, words, func(context.Context) error { return nil })
 	})
 	return wrap(err, "installing %v of %s", c.V, c.ID)
 }
@@ -93,7 +93,7 @@ func adding(u *user, c rotation.Credential) ([]string, error) {
 		return nil, rotation.WithHint(fmt.Errorf("there is no user %q", c.ID), "make it, as the other nodes have it, before you go on")
 	case u.nopass:
 		return nil, errNopass(c.ID)
-	case u.on && u.has(hash(c.Value)) && !u.has(unsaved):
+	case u.on && u.has(hash(c.Value)) && !u.has(unfinished):
 		return nil, nil
 	}
 	return []string{"on", "#" + hash(c.Value)}, nil
@@ -131,7 +131,7 @@ func (s TwoPasswords) take(ctx context.Context, f rotation.Fence, one at, c rota
 	if c.Value.Empty() || u == nil || !u.has(hash(c.Value)) {
 		return s.pass(ctx, f)
 	}
-	if others := slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == hash(c.Value) || h == unsaved }); len(others) == 0 {
+	if others := slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == hash(c.Value) || h == unfinished }); len(others) == 0 {
 		if err := s.pass(ctx, f); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (p *preflight) exists(_ context.Context, current rotation.Credential) error
 			return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s does not accept the Secret's password of %q", where, current.ID),
 				"put the password that the application really uses into the Secret first"))
 		}
-		if others := len(slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == unsaved || h == hash(current.Value) })); others > 0 {
+		if others := len(slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == unfinished || h == hash(current.Value) })); others > 0 {
 			p.note("at %s %s has %d more passwords, which are not in the Secret: whoever uses one of them shares its fate", where, current.ID, others)
 		}
 	}

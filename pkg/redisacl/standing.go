@@ -32,8 +32,8 @@ func (s *Server) Standing(ctx context.Context, c rotation.Credential) ([]rotatio
 
 // saved is the end of what the list of users can tell: Unknown where a login has to be tried.
 func (u *user) saved() (rotation.Status, string) {
-	if u.has(unsaved) {
-		return rotation.Altered, "in effect, and not known to be saved"
+	if u.has(unfinished) {
+		return rotation.Altered, "in effect, and its install was not finished: whether it is saved is not known"
 	}
 	return rotation.Unknown, ""
 }

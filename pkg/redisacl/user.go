@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// unsaved is the hash that a user has beside its own until it is known to be saved. No password has it that anybody could find.
-var unsaved = strings.Repeat("0", sha256.Size*2)
+// unfinished is the hash that a user has beside its own until it was looked at and saved. No password has it that anybody could find.
+var unfinished = strings.Repeat("0", sha256.Size*2)
 
 // user is a line of ACL LIST, taken apart.
 type user struct {
@@ -77,7 +77,7 @@ func (u *user) text() string { return strings.Join(u.rules, " ") }
 func (u *user) can() string { return canonical(u.rules) }
 
 func canonical(rules []string) string {
-	words := slices.Clone(rules)
+	words := slices.DeleteFunc(slices.Clone(rules), func(w string) bool { return w == "sanitize-payload" }) // which is so anyway
 	for i, word := range words {
 		if strings.HasPrefix(word, "(") {
 			words[i] = "(" + canonical(split(strings.Trim(word, "()"))) + ")"

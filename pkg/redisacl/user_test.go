@@ -8,13 +8,13 @@ import (
 )
 
 func TestLinesOfUsersAreTakenApart(t *testing.T) {
-	line := "user backend on sanitize-payload nopass #" + unsaved + " ~a b:* %R~c* resetchannels &d* -@all +get (~x* resetchannels -@all +set) &&new-rule"
+	line := "user backend on sanitize-payload nopass #" + unfinished + " ~a b:* %R~c* resetchannels &d* -@all +get (~x* resetchannels -@all +set) &&new-rule"
 	u, err := parseUser(line)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := user{
-		name: "backend", on: true, nopass: true, hashes: []string{unsaved},
+		name: "backend", on: true, nopass: true, hashes: []string{unfinished},
 		rules: []string{"sanitize-payload", "~a", "b:*", "%R~c*", "resetchannels", "&d*", "-@all", "+get", "(~x* resetchannels -@all +set)", "&&new-rule"},
 	}
 	if diff := cmp.Diff(want, u, cmp.AllowUnexported(user{})); diff != "" {
