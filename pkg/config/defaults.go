@@ -35,12 +35,35 @@ func defaultPostgres() Target {
 
 // settlePostgres adds the defaults that depend on what else is said.
 func settlePostgres(t Target) Target {
+	t = t.withKeys()
+	if p := t.Postgres; p != nil && p.Pod == "" && p.Service == "" {
+		p.Pod = "postgresql-0"
+	}
+	return t
+}
+
+// defaultRedis is the Redis of the runbook, without what settleRedis adds.
+func defaultRedis() Target {
+	return Target{
+		Name:     "redis",
+		Kind:     KindRedis,
+		Secret:   Secret{Name: "redis-credentials"},
+		Owner:    "SRE",
+		Interval: Duration{90 * Day},
+		Soak:     Duration{10 * time.Minute},
+		Gates:    Gates{Logs: LogsGate{Pattern: "WRONGPASS|NOAUTH"}},
+		Redis:    &Redis{Pod: "redis-0", Port: 6379, TLS: "auto", Admin: Admin{User: "default"}},
+	}
+}
+
+// settleRedis adds the defaults that depend on what else is said.
+func settleRedis(t Target) Target { return t.withKeys() }
+
+// withKeys is t with the usual names of keys in its Secrets.
+func (t Target) withKeys() Target {
 	t.Secret = t.Secret.withKeys()
 	for i := range t.Also {
 		t.Also[i] = t.Also[i].withKeys()
-	}
-	if p := t.Postgres; p != nil && p.Pod == "" && p.Service == "" {
-		p.Pod = "postgresql-0"
 	}
 	return t
 }

@@ -21,6 +21,7 @@ type kind struct {
 func kinds() map[Kind]kind {
 	return map[Kind]kind{
 		KindPostgres: {defaultPostgres, settlePostgres, validatePostgres},
+		KindRedis:    {defaultRedis, settleRedis, validateRedis},
 	}
 }
 

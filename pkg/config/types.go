@@ -17,7 +17,7 @@ type Config struct {
 type Target struct {
 	// Name is what the target is called on the command line. Required; lower-case letters, digits and hyphens.
 	Name string `yaml:"name"`
-	// Kind is what accepts the credential: postgres. Required.
+	// Kind is what accepts the credential: postgres or redis. Required.
 	Kind Kind `yaml:"kind"`
 	// Namespace is where the Secret and its consumers are. Default: the namespace of the kubeconfig's context.
 	Namespace string `yaml:"namespace,omitempty"`
@@ -49,16 +49,20 @@ type Target struct {
 	Grafana *Grafana `yaml:"grafana,omitempty"`
 	// Postgres says where the PostgreSQL server is and who administers it. Only for kind postgres.
 	Postgres *Postgres `yaml:"postgres,omitempty"`
+	// Redis says where the Redis or Valkey server is and who administers it. Only for kind redis.
+	Redis *Redis `yaml:"redis,omitempty"`
 }
 
 // Secret says where in a Secret the credential stands. Connection strings in other keys of the same Secret
 // are found by looking, and need not be named.
 type Secret struct {
-	// Name is the Secret's name. Default for the first of kind postgres: postgresql-credentials.
+	// Name is the Secret's name. Default for the first of kind postgres: postgresql-credentials; of kind redis:
+	// redis-credentials.
 	Name string `yaml:"name,omitempty"`
 	// Namespace is where the Secret is. Default: that of the target. Only for those under also.
 	Namespace string `yaml:"namespace,omitempty"`
-	// Username is the key of the login. Default: username, unless login or dsn is given.
+	// Username is the key of the login. Default: username, unless login or dsn is given. Where a Secret of kind redis has no
+	// such key, the login is default, and two passwords of it overlap.
 	Username string `yaml:"username,omitempty"`
 	// Password is the key of the password. Default: password, unless dsn is given.
 	Password string `yaml:"password,omitempty"`
@@ -106,9 +110,29 @@ type Postgres struct {
 	Admin Admin `yaml:"admin,omitempty"`
 }
 
+// Redis is a Redis or Valkey server.
+type Redis struct {
+	// Pod is a pod that the server runs in; the others of its StatefulSet are found. Default: redis-0.
+	Pod string `yaml:"pod,omitempty"`
+	// Container is the server's container in that pod. Default: the one that declares the port, else the first.
+	Container string `yaml:"container,omitempty"`
+	// Namespace is where the pods are. Default: that of the target.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Port is the port that the server listens on in its pods. Default: 6379.
+	Port int `yaml:"port,omitempty"`
+	// Address is host:port of a node as seen from where kubectl rotate runs, for --via=direct. Others are found through it.
+	// Default: none.
+	Address string `yaml:"address,omitempty"`
+	// TLS is whether TLS is used towards the server: auto, disable or require. No certificate is checked. Default: auto, which
+	// finds out.
+	TLS string `yaml:"tls,omitempty"`
+	// Admin is the user that changes ACL users.
+	Admin Admin `yaml:"admin,omitempty"`
+}
+
 // Admin is the role that a server is administered with.
 type Admin struct {
-	// User is the administrator's login. Default: postgres.
+	// User is the administrator's login. Default: postgres, and for kind redis: default.
 	User string `yaml:"user,omitempty"`
 	// Secret is where the administrator's password is kept. Default: it is looked for where the server's own
 	// pod is given it.
@@ -126,5 +150,8 @@ type KeyRef struct {
 // Kind is what accepts a target's credential.
 type Kind string
 
-// KindPostgres is a login of a PostgreSQL server.
-const KindPostgres Kind = "postgres"
+// The kinds of targets: a login of a PostgreSQL server, an ACL user of a Redis or Valkey server.
+const (
+	KindPostgres Kind = "postgres"
+	KindRedis    Kind = "redis"
+)
