@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -27,19 +28,11 @@ var places = []struct{ password, user string }{
 // administrator is who changes logins: as configured, else as the server's own pod is told, else the superuser
 // without a password, for servers that trust whoever comes from their own pod.
 func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
-	p := in.target.Postgres
-	admin := postgres.Admin{User: p.Admin.User, Database: p.Database}
-	if ref := p.Admin.Secret; ref != nil {
-		s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
-		if err != nil {
-			return admin, fmt.Errorf("reading the administrator's password: %w", err)
-		}
-		value, ok := s.Data[ref.Key]
-		if !ok {
-			return admin, fmt.Errorf("secret %s/%s has no key %s, where the administrator's password should be", in.namespace, ref.Name, ref.Key)
-		}
-		admin.Password = rotation.NewSecret(value)
-		return admin, nil
+	admin := postgres.Admin{User: in.server.Admin.User, Database: in.target.Postgres.Database}
+	if in.server.Admin.Secret != nil {
+		password, err := adminPassword(ctx, in)
+		admin.Password = password
+		return admin, err
 	}
 	found, err := discovered(ctx, in, admin)
 	if in.via == kube.ViaDirect && apierrors.IsNotFound(err) {
@@ -48,17 +41,30 @@ func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
 	return found, err
 }
 
+// adminPassword is what the configuration names.
+func adminPassword(ctx context.Context, in opening) (rotation.Secret, error) {
+	ref := in.server.Admin.Secret
+	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	if err != nil {
+		return rotation.Secret{}, fmt.Errorf("reading the administrator's password: %w", err)
+	}
+	value, ok := s.Data[ref.Key]
+	if !ok {
+		return rotation.Secret{}, fmt.Errorf("secret %s/%s has no key %s, where the administrator's password should be", in.namespace, ref.Name, ref.Key)
+	}
+	return rotation.NewSecret(value), nil
+}
+
 // discovered looks for the superuser's password in the environment of the server's container.
 func discovered(ctx context.Context, in opening, admin postgres.Admin) (postgres.Admin, error) {
-	p := in.target.Postgres
-	env, err := kube.ContainerEnv(ctx, in.clients.Kube.CoreV1(), serverNamespace(in), p.Pod, p.Container)
+	env, err := kube.ContainerEnv(ctx, in.clients.Kube.CoreV1(), serverNamespace(in), in.server.Pod, in.server.Container)
 	if err != nil {
 		return admin, err
 	}
 	for _, place := range places {
 		password, found, err := env.Lookup(ctx, place.password)
 		if err != nil {
-			return admin, notFound(p.Pod, err)
+			return admin, notFound(in.server, err)
 		}
 		if !found {
 			continue
@@ -73,13 +79,13 @@ func discovered(ctx context.Context, in opening, admin postgres.Admin) (postgres
 }
 
 // notFound is an administrator's password that is there and cannot be read.
-func notFound(pod string, err error) error {
-	err = fmt.Errorf("looking for the administrator's password in pod %s: %w", pod, err)
+func notFound(s config.Server, err error) error {
+	err = fmt.Errorf("looking for the administrator's password in pod %s: %w", s.Pod, err)
 	if apierrors.IsForbidden(err) {
 		return rotation.Refuse(rotation.WithHint(err,
 			"`kubectl rotate rbac --admin-secret=NAME` prints the Role that allows it"))
 	}
-	return rotation.WithHint(err, "name the Secret that holds it in the configuration: postgres.admin.secret")
+	return rotation.WithHint(err, "name the Secret that holds it in the configuration: "+s.Section+".admin.secret")
 }
 
 // hostAndPort takes an address apart; one without a port has PostgreSQL's.

@@ -17,6 +17,9 @@ func (g *global) alone(ctx context.Context, o *opened, want rotation.Want, wait 
 		return rotation.Result{}, err
 	}
 	defer held.Release(ctx)
+	if o.began != nil {
+		o.began()
+	}
 	return o.Run(ctx, want)
 }
 

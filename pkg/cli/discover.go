@@ -163,6 +163,7 @@ var notAServer = regexp.MustCompile(`exporter|operator|bouncer|pgpool|backup|sen
 
 var traits = []trait{
 	{config.KindPostgres, 5432, regexp.MustCompile(`postgres|timescale|postgis|spilo`), regexp.MustCompile(`^(jdbc:)?postgres(ql)?(\+\w+)?:`), regexp.MustCompile(`postgres|pgsql|pg|db|database|sql`)},
+	{config.KindRedis, 6379, regexp.MustCompile(`redis|valkey`), regexp.MustCompile(`^(redis|valkey)s?:`), regexp.MustCompile(`redis|valkey|cache`)},
 }
 
 // server is the first pod of a server of some kind.
@@ -249,27 +250,32 @@ func (d discovery) draft(t trait, namespace, secret string, form config.Secret, 
 		Seen:   []string{"Secret " + secret + " is read by " + strings.Join(readers, ", ") + "."},
 	}
 	at, known := secretdata.Server{}, false
-	if led, err := layout(form).Servers(d.secrets[secret]); err == nil && len(led) > 0 {
+	if led, err := layout(t.kind, form).Servers(d.secrets[secret]); err == nil && len(led) > 0 {
 		at, known = led[0], true
 		out.Seen = append(out.Seen, "Its connection string leads to "+strings.TrimSuffix(at.Host+":"+at.Port, ":")+".")
 	}
-	section := &config.Postgres{Database: cmp.Or(at.Database, d.database(secret))}
+	pod := ""
 	switch i := slices.IndexFunc(servers, func(s spec) bool { return known && serves(s, at.Host) }); {
 	case i >= 0:
-		section.Pod = servers[i].pod
+		pod = servers[i].pod
 	case len(servers) > 0:
-		section.Pod = servers[0].pod
+		pod = servers[0].pod
 		if len(servers) > 1 || known {
 			var pods []string
 			for _, s := range servers {
 				pods = append(pods, s.pod)
 			}
-			out.Seen = append(out.Seen, "Which server it is for was not seen: see whether postgres.pod is right. There are: "+strings.Join(pods, ", ")+".")
+			out.Seen = append(out.Seen, "Which server it is for was not seen: see whether "+string(t.kind)+".pod is right. There are: "+strings.Join(pods, ", ")+".")
 		}
 	default:
-		out.Seen = append(out.Seen, "No pod of its server was seen in this namespace: say under postgres where it runs (namespace, pod, or address).")
+		out.Seen = append(out.Seen, "No pod of its server was seen in this namespace: say under "+string(t.kind)+" where it runs (namespace, pod, or address).")
 	}
-	out.Target.Postgres = section
+	switch t.kind {
+	case config.KindRedis:
+		out.Target.Redis = &config.Redis{Pod: pod}
+	default:
+		out.Target.Postgres = &config.Postgres{Pod: pod, Database: cmp.Or(at.Database, d.database(secret))}
+	}
 	return out
 }
 
@@ -297,14 +303,17 @@ func guess(data map[string][]byte, t trait) (config.Secret, bool) {
 	users, passwords := matching(data, userKey), matching(data, passwordKey)
 	if len(users) > 0 && len(passwords) > 0 {
 		s := config.Secret{Username: users[0], Password: passwords[0]}
-		if _, err := layout(s).Parse(data); err == nil {
+		if _, err := layout(t.kind, s).Parse(data); err == nil {
 			return s, true
 		}
+	}
+	if t.kind == config.KindRedis && len(users) == 0 && len(passwords) > 0 {
+		return config.Secret{Password: passwords[0]}, true // of the user default
 	}
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		s := config.Secret{DSN: key}
 		if t.scheme.Match(data[key]) {
-			if _, err := layout(s).Parse(data); err == nil {
+			if _, err := layout(t.kind, s).Parse(data); err == nil {
 				return s, true
 			}
 		}

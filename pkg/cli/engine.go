@@ -25,6 +25,8 @@ type engine struct {
 	store func(opening) rotation.Store
 	// rules are the permissions that a run needs, by namespace; "" is the target's own.
 	rules func(config.Target, kube.Via) map[string][]rbacv1.PolicyRule
+	// admin is the Secret of the runbook that holds the administrator's password.
+	admin string
 	// helpful are permissions that a run does without, and tells more with.
 	helpful []rbacv1.PolicyRule
 }
@@ -39,8 +41,10 @@ func (e engine) rulesIn(namespace string, t config.Target, via kube.Via) map[str
 type opening struct {
 	clients   *kube.Clients
 	target    config.Target
-	namespace string // of the target
+	server    config.Server // of the target
+	namespace string        // of the target
 	via       kube.Via
+	terminate bool                             // sessions of the old version may be ended
 	reassign  bool                             // what a login has come to own may be given to its owner
 	say       func(format string, args ...any) // a line for the operator
 }
@@ -56,6 +60,7 @@ type opened struct {
 	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
 	tellers   []teller                                                 // who is told of what becomes of a run
 	protected string                                                   // the context's name, where it has to be typed before anything begins; "" where it has not
+	began     func()                                                   // called when a run has the target to itself; may be nil
 	noting    sync.Mutex
 	said      map[string]bool
 	say       func(format string, args ...any)
@@ -87,7 +92,7 @@ func (o *opened) close() {
 
 // engines are all there are. Adding one is a line here and a file beside this one.
 func engines() []engine {
-	return []engine{postgresEngine()}
+	return []engine{postgresEngine(), redisEngine()}
 }
 
 // engineOf gives the engine of a kind; every kind that a valid configuration can name has one.
@@ -139,8 +144,9 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 		return nil, err
 	}
 	in := opening{
-		clients: clients, target: t, namespace: namespace, via: kube.Via(f.via), say: g.say,
-		reassign: slices.Contains(f.accept, acceptReassign),
+		clients: clients, target: t, server: t.Server(), namespace: namespace, via: kube.Via(f.via), say: g.say,
+		terminate: f.stragglers == "terminate",
+		reassign:  slices.Contains(f.accept, acceptReassign),
 	}
 	o, err := e.open(ctx, in)
 	if err != nil {

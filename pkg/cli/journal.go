@@ -48,7 +48,7 @@ type source struct{ login, address string }
 // journalOf is that of the server in its pods.
 func journalOf(in opening, pods []corev1.Pod, server *postgres.Server) *journal {
 	j := &journal{
-		core: in.clients.Kube.CoreV1(), namespace: serverNamespace(in), container: in.target.Postgres.Container,
+		core: in.clients.Kube.CoreV1(), namespace: serverNamespace(in), container: in.server.Container,
 		unlogged: server.Unlogged, now: in.clients.Now,
 	}
 	for _, p := range pods {

@@ -9,58 +9,47 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
-// looks are what a preflight of PostgreSQL looks at.
+// looks are what the preflight of a login looks at.
 type looks struct {
 	store     *kubesecret.Store
 	consumers workload.Across
-	server    *postgres.Server
-	as        database // server, under its strategy
-	unproven  []string // ways in that could not be reached
 	current   rotation.Credential
+	renames   bool // the login's name changes with its password
+	// server is what the server itself looks at before current is left: notes, and what the operator has to agree to.
+	server func(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error)
 }
 
-// preflight is all that is looked at before a rotation of a PostgreSQL login begins.
+// preflight is all that is looked at before the rotation of a login begins, whatever accepts it.
 func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation.Record) ([]rotation.Item, error) {
 	return []func(context.Context, rotation.Record) ([]rotation.Item, error){
-		o.noted(func(ctx context.Context) ([]string, error) {
-			return written(ctx, in, l.server.Strategy != postgres.SameUser)
-		}),
-		o.noted(func(context.Context) ([]string, error) { return l.unproven, nil }),
+		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in, l.renames) }),
 		o.noted(l.store.Preflight),
 		o.noted(func(ctx context.Context) ([]string, error) {
-			return elsewhere(ctx, in, l.store, l.consumers, l.current)
+			return elsewhere(ctx, in, l)
 		}),
 		o.asked(l.consumers.Preflight),
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
 			return outlasting(ctx, l.consumers, o.Soak, in.clients.Now())
 		}),
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
-			return beside(ctx, l.consumers, in.target.Postgres)
+			return beside(ctx, l.consumers, in.server.Container)
 		}),
-		shown("headroom", "connections enough for both versions at once", shown("reachability", "the server answers its administrator", o.atServer(l))),
+		shown("reachability", "the server answers its administrator", o.atServer(l)),
 	}
 }
 
 // atServer is the server's own preflight. The version that comes next is numbered on from all that there ever were.
-func (o *opened) atServer(l looks) func(context.Context, rotation.Record) ([]rotation.Item, error) {
+func (o *opened) atServer(l looks) look {
 	return func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
 		current := l.current
 		current.V = max(rec.High, rec.Active())
-		return o.noted(func(ctx context.Context) (notes []string, err error) {
-			if l.server.Growth, notes, err = growth(ctx, l.consumers); err != nil {
-				return notes, err
-			}
-			more, err := l.as.Preflight(ctx, current)
-			return append(notes, more...), err
-		})(ctx, rec)
+		return o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) { return l.server(ctx, current) })(ctx, rec)
 	}
 }
 
@@ -95,7 +84,7 @@ func written(ctx context.Context, in opening, renames bool) (notes []string, err
 		if err != nil {
 			return nil, err
 		}
-		l := layout(s)
+		l := layout(in.target.Kind, s).For(found.Data)
 		if err := l.Check(found.Data); err != nil {
 			return nil, rotation.Refuse(fmt.Errorf("secret %s/%s: %w", s.Namespace, s.Name, err))
 		}
@@ -112,7 +101,7 @@ func written(ctx context.Context, in opening, renames bool) (notes []string, err
 
 // beside are the containers beside the server itself that are handed the Secret: the server's own workload is never
 // rolled, so they stay on the old login.
-func beside(ctx context.Context, consumers workload.Across, p *config.Postgres) (notes []string, asks []rotation.Item, err error) {
+func beside(ctx context.Context, consumers workload.Across, server string) (notes []string, asks []rotation.Item, err error) {
 	for _, c := range consumers {
 		kept, err := c.Kept(ctx)
 		if err != nil {
@@ -120,7 +109,7 @@ func beside(ctx context.Context, consumers workload.Across, p *config.Postgres) 
 		}
 		for _, k := range kept {
 			for _, name := range k.Containers {
-				if name != p.Container {
+				if name != server {
 					asks = append(asks, rotation.Item{Name: k.Name, Note: fmt.Sprintf(
 						"its container %s reads the Secret beside the server, which is not rolled: it keeps the old login until you restart it", name)})
 				}
@@ -133,8 +122,9 @@ func beside(ctx context.Context, consumers workload.Across, p *config.Postgres) 
 // elsewhere refuses where the login stands in a place that the rotation would not change: in another Secret of the
 // namespace, as far as those may be listed, in a variable or a ConfigMap of a consumer. What the configuration says to
 // ignore is left out.
-func elsewhere(ctx context.Context, in opening, store *kubesecret.Store, consumers workload.Across, c rotation.Credential) (notes []string, err error) {
-	others, ok, err := store.Others(ctx)
+func elsewhere(ctx context.Context, in opening, l looks) (notes []string, err error) {
+	c := l.current
+	others, ok, err := l.store.Others(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +133,17 @@ func elsewhere(ctx context.Context, in opening, store *kubesecret.Store, consume
 	}
 	for _, s := range others {
 		name := "secret/" + s.Name
-		l, keys := secretdata.Locate(s.Data, c)
+		found, keys := secretdata.Locate(s.Data, c)
 		if len(keys) > 0 && !slices.Contains(in.target.Ignore, name) {
 			return notes, rotation.Refuse(rotation.WithHint(
 				fmt.Errorf("secret %s/%s holds the password of %s too (%s), and would keep the old one", s.Namespace, s.Name, c.ID, strings.Join(keys, ", ")),
-				fmt.Sprintf("add to the target: `also: [%s]`; if it has nothing to do with it: `ignore: [%s]`", flow(s.Name, l), name)))
+				fmt.Sprintf("add to the target: `also: [%s]`; if it has nothing to do with it: `ignore: [%s]`", flow(s.Name, found), name)))
 		}
 	}
-	for _, one := range consumers {
+	if !l.renames {
+		return notes, nil // what names the login stays right
+	}
+	for _, one := range l.consumers {
 		settings, more, err := one.Settings(ctx)
 		if err != nil {
 			return notes, err

@@ -30,12 +30,12 @@ func TestBesideTheServer(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "postgresql"},
 		Spec:       appsv1.StatefulSetSpec{Template: corev1.PodTemplateSpec{Spec: spec}},
 	})
-	in := settled(opening{target: config.Target{Postgres: &config.Postgres{Port: 5432}}}, []corev1.Pod{{Spec: spec}})
-	if got := in.target.Postgres.Container; got != "server" {
+	in := settled(opening{server: config.Server{Port: 5432}}, []corev1.Pod{{Spec: spec}})
+	if got := in.server.Container; got != "server" {
 		t.Errorf("the server's container is %q, want the one that declares the port", got)
 	}
 	consumers := &workload.Consumers{Client: client, Namespace: "shop", Secret: "db", Keep: []string{"statefulset/postgresql"}}
-	_, asks, err := beside(t.Context(), workload.Across{consumers}, in.target.Postgres)
+	_, asks, err := beside(t.Context(), workload.Across{consumers}, in.server.Container)
 	want := []rotation.Item{{Name: "statefulset/postgresql",
 		Note: "its container exporter reads the Secret beside the server, which is not rolled: it keeps the old login until you restart it"}}
 	if diff := cmp.Diff(want, asks); diff != "" || err != nil {

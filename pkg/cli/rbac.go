@@ -36,11 +36,14 @@ Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --
 			if err != nil {
 				return err
 			}
+			if !c.Flags().Changed("admin-secret") {
+				admin = engineOf(t.Kind).admin
+			}
 			return g.printRole(t, kube.Via(via), admin, canary)
 		},
 	}
 	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
-	c.Flags().StringVar(&admin, "admin-secret", "postgresql-admin", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none")
+	c.Flags().StringVar(&admin, "admin-secret", "", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none (default: as in the runbook, postgresql-admin or redis-admin)")
 	c.Flags().BoolVar(&canary, "canary", false, "with what it takes to have one more pod try the new version first: to make pods and Secrets")
 	return c
 }
@@ -71,7 +74,7 @@ func (g *global) printRole(t config.Target, via kube.Via, admin string, canary b
 	if canary {
 		rules[""] = append(rules[""], workload.CanaryRules()...)
 	}
-	if admin != "" && t.Postgres != nil && t.Postgres.Admin.Secret == nil {
+	if admin != "" && t.Server().Admin.Secret == nil {
 		there := serverKey(t)
 		rules[there] = append(rules[there], readSecret(admin))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -39,7 +40,7 @@ type runFlags struct {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, step by step; nothing is written anywhere")
 	fs.BoolVar(&f.yes, "yes", false, "agree to every step that asks")
-	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign, gap, backup, window")
+	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign, gap, volatile, backup, window")
 	fs.DurationVar(&f.soak, "soak", 0, "how long the old version is refused before it is erased (default: the target's, 10m)")
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
@@ -75,7 +76,8 @@ func (f *runFlags) check(s Streams) error {
 		errs = append(errs, one("output", f.output, "text", "json"))
 	}
 	for _, kind := range f.accept {
-		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign))
+		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, redisacl.ConsentVolatile,
+			rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign))
 	}
 	if f.until != "" {
 		errs = append(errs, one("until", f.until, rotation.StepNames()...))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -272,7 +273,7 @@ func looked(s report.Status) (phase string, behind []string, known bool) {
 			continue
 		}
 		for _, item := range step.Items {
-			if item.Phase != rotation.Done {
+			if item.Phase != rotation.Done && !slices.Contains(behind, item.Name) {
 				behind = append(behind, item.Name)
 			}
 		}

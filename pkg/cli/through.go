@@ -55,7 +55,7 @@ func waysIn(ctx context.Context, in opening) (ways []secretdata.Server, err erro
 		if err != nil {
 			return nil, err
 		}
-		if ways, err = layout(in.target.Secret).Servers(s.Data); err != nil {
+		if ways, err = layout(in.target.Kind, in.target.Secret).Servers(s.Data); err != nil {
 			return nil, nil // what is wrong with the Secret is said by the look at it
 		}
 	}

@@ -95,6 +95,7 @@ func choices() map[string][]any {
 		"Target.kind":       anyOf(kindNames()),
 		"Postgres.sslmode":  anyOf(sslModes),
 		"Postgres.strategy": anyOf(strategies),
+		"Redis.tls":         anyOf(tlsModes),
 		"ReadyGate.scheme":  {"http", "https"},
 		"Notify.form":       {FormSlack, FormPagerDuty, FormJSON},
 	}

@@ -18,6 +18,15 @@ type Layout struct {
 	DSN      string   // the key of the connection string to read the credential from, where Password is ""
 	Copies   []string // keys that hold nothing but one more copy of the login or the password
 	Ignore   []string // keys that have nothing to do with the credential
+	Implied  string   // the login where there is no key Username; "" where there has to be one
+}
+
+// For is the layout of that data: where it has no key for the login, and the layout says which one is meant then, that is the login.
+func (l Layout) For(data map[string][]byte) Layout {
+	if _, there := data[l.Username]; l.Implied != "" && l.Username != "" && !there {
+		l.Username, l.Login = "", l.Implied
+	}
+	return l
 }
 
 // Parse reads the credential that the data holds now; its number is 0. The login is read without a newline

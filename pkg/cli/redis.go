@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+func redisEngine() engine {
+	return engine{
+		kind:  config.KindRedis,
+		short: "Rotate the ACL user of a Redis or Valkey server",
+		long: `Rotate the ACL user that an application has at a Redis or Valkey server, without losing a command or a message.
+
+A new user with the same rules is created beside the old one, on every node, and saved; the Secret changes to it; the
+consumers roll; when nobody is connected as the old user any more it is turned off for a while, and then deleted.
+Where the Secret has no key for a user name, the user is default: it has two passwords for a while instead. What is
+under way is continued; else a rotation begins.`,
+		example: `  kubectl rotate redis                       # on a platform laid out as in the runbook
+  kubectl rotate redis --dry-run             # what would be done
+  kubectl rotate redis --yes -n shop         # no questions
+  kubectl rotate abort redis                 # back to the user of before`,
+		open:  openRedis,
+		store: func(in opening) rotation.Store { return secretStore(in) },
+		rules: serverRules,
+		admin: "redis-admin",
+		helpful: []rbacv1.PolicyRule{
+			// The last words of a container that does not come up.
+			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+			// A user's name in what consumers read beside the Secret, and the configuration of the server.
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}},
+		},
+	}
+}
+
+// acl is a Redis server with one user for each version, or with one user that has two passwords.
+type acl interface {
+	rotation.Server
+	Preflight(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error)
+}
+
+// openRedis puts a Redis server, a Secret and its consumers together.
+func openRedis(ctx context.Context, in opening) (*opened, error) {
+	store := secretStore(in)
+	data, err := store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pods, err := serverPods(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	in = settled(in, pods)
+	admin, err := redisAdmin(ctx, in, data)
+	if err != nil {
+		return nil, err
+	}
+	place := stores{in: in, first: pods}
+	server := &redisacl.Server{
+		Nodes: place.nodes, Find: place.find, Admin: admin, TLS: redisacl.TLS{Mode: redisacl.TLSMode(in.target.Redis.TLS)},
+	}
+	as := acl(server)
+	stays := data.Current.ID == redisacl.Default || in.target.Secret.Login != ""
+	if stays {
+		as = redisacl.TwoPasswords{Server: server, End: in.terminate}
+	}
+	o, consumers := holder(ctx, in, store, pods)
+	o.System, o.Missed, o.began = as, server.Refused, server.Alone
+	if stays {
+		o.Missed = nil // whoever is turned away as default may be anybody
+	}
+	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
+		return server.Leftovers(ctx, rec.Current, known(rec)...)
+	}
+	o.onClose(func() { _ = server.Close() })
+	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, current: data.Current, renames: !stays, server: as.Preflight})
+	return o, nil
+}
+
+// stores are the nodes of a Redis server: in its pods, or at an address.
+type stores struct {
+	in    opening
+	first []corev1.Pod // the pods as they were found at first
+}
+
+// nodes are those in the pods that there are now, as long as one of them is known.
+func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
+	if s.in.via == kube.ViaDirect {
+		if s.in.server.Address == "" {
+			return nil, rotation.Refuse(rotation.WithHint(errors.New("--via=direct, and no address of the server"), "say it in the configuration: redis.address"))
+		}
+		return []redisacl.Node{{Name: s.in.server.Address, Address: s.in.server.Address}}, nil
+	}
+	pods, err := siblings(ctx, s.in, s.first[0])
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range pods {
+		if i == 0 { // as it was found at first: it may be another by now, or gone
+			fresh, err := s.in.clients.Kube.CoreV1().Pods(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
+			switch {
+			case apierrors.IsNotFound(err):
+				continue
+			case err != nil:
+				return nil, fmt.Errorf("reading pod %s/%s: %w", p.Namespace, p.Name, err)
+			}
+			p = *fresh
+		}
+		all = append(all, s.node(p))
+	}
+	return all, nil
+}
+
+// node is the server in one pod, and the way there.
+func (s stores) node(p corev1.Pod) redisacl.Node {
+	port := strconv.Itoa(s.in.server.Port)
+	d := s.in.dialer(p)
+	n := redisacl.Node{
+		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port),
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, network, net.JoinHostPort("localhost", port))
+		},
+		Lost: func(path string) string { return kube.Lost(&p, s.in.server.Container, path) },
+	}
+	for _, ip := range p.Status.PodIPs {
+		n.Aliases = append(n.Aliases, ip.IP)
+	}
+	return n
+}
+
+// find is a node that others name: the pod of that address or name, in the server's namespace.
+func (s stores) find(ctx context.Context, host, port string) (redisacl.Node, error) {
+	if s.in.via == kube.ViaDirect {
+		address := net.JoinHostPort(host, port)
+		return redisacl.Node{Name: address, Address: address}, nil
+	}
+	namespace := serverNamespace(s.in)
+	pods, err := s.in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return redisacl.Node{}, fmt.Errorf("listing the pods in %s: %w", namespace, err)
+	}
+	name, _, _ := strings.Cut(host, ".")
+	for _, p := range pods.Items {
+		if p.Status.PodIP == host || p.Name == name {
+			return s.node(p), nil
+		}
+	}
+	return redisacl.Node{}, fmt.Errorf("no pod in namespace %s has that address", namespace)
+}
+
+// passwords are where the images of Redis and Valkey that people run are given the password of the user default.
+// Sources: the documentation of Bitnami's images and of redis-cli.
+var passwords = []string{"REDIS_PASSWORD", "VALKEY_PASSWORD", "REDISCLI_AUTH", "VALKEYCLI_AUTH"}
+
+// redisAdmin is who changes users: as configured, else as the server's own pod is told, else the user default without a password.
+// Where that is the very user that is rotated, the versions on record are tried too.
+func redisAdmin(ctx context.Context, in opening, rec rotation.Record) (redisacl.Admin, error) {
+	admin := redisacl.Admin{User: in.server.Admin.User}
+	if in.server.Admin.Secret != nil {
+		password, err := adminPassword(ctx, in)
+		admin.Passwords = append(admin.Passwords, password)
+		return admin, err
+	}
+	found, err := requirepass(ctx, in)
+	if err != nil && !(in.via == kube.ViaDirect && apierrors.IsNotFound(err)) {
+		return admin, err
+	}
+	if !found.Empty() {
+		admin.Passwords = append(admin.Passwords, found)
+	}
+	for _, c := range append(values(rec), rec.Current) {
+		if c.ID == admin.User && !c.Value.Empty() {
+			admin.Passwords = append(admin.Passwords, c.Value)
+		}
+	}
+	return admin, nil
+}
+
+func values(rec rotation.Record) (all []rotation.Credential) {
+	for _, c := range rec.Live {
+		all = append(all, c)
+	}
+	return all
+}
+
+// requirepass looks for the password of default in the environment of the server's container, on its command line, and in the
+// configuration that it is started with.
+func requirepass(ctx context.Context, in opening) (rotation.Secret, error) {
+	env, err := kube.ContainerEnv(ctx, in.clients.Kube.CoreV1(), serverNamespace(in), in.server.Pod, in.server.Container)
+	if err != nil {
+		return rotation.Secret{}, err
+	}
+	for _, name := range passwords {
+		v, found, err := env.Lookup(ctx, name)
+		if err != nil {
+			return rotation.Secret{}, notFound(in.server, err)
+		}
+		if found {
+			return v.Value, nil
+		}
+	}
+	v, found, err := env.Argument(ctx, "--requirepass")
+	if err != nil {
+		return rotation.Secret{}, notFound(in.server, err)
+	}
+	if found {
+		return v.Value, nil
+	}
+	file, _ := env.ConfigFile(ctx, ".conf")
+	return directive(file.Value, "requirepass"), nil
+}
+
+// directive is the value of a line of redis.conf; empty where there is none.
+func directive(file rotation.Secret, name string) rotation.Secret {
+	for _, line := range strings.Split(string(file.Reveal()), "\n") {
+		words := strings.Fields(line)
+		if len(words) == 2 && strings.EqualFold(words[0], name) {
+			return rotation.NewSecret([]byte(strings.Trim(words[1], `"'`)))
+		}
+	}
+	return rotation.Secret{}
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+)
+
+// serverRules are the permissions that a rotation takes, by namespace: those of its parts, and the way to the server.
+func serverRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
+	all := map[string][]rbacv1.PolicyRule{}
+	for _, s := range t.Also {
+		home := s.Namespace == "" || s.Namespace == t.Namespace
+		if home {
+			s.Namespace = ""
+		} else if all[s.Namespace] == nil {
+			all[s.Namespace] = workload.Rules()
+		}
+		all[s.Namespace] = append(all[s.Namespace], kubesecret.RulesAlso(s.Name)...)
+	}
+	all[""] = append(homeRules(t), all[""]...)
+	there := serverKey(t)
+	if there != "" && all[there] == nil {
+		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	}
+	all[there] = append(all[there], wayRules(via)...)
+	return all
+}
+
+// serverKey is the namespace of the server as rules are kept by: "" where it is the target's own.
+func serverKey(t config.Target) string {
+	if n := t.Server().Namespace; n != t.Namespace {
+		return n
+	}
+	return ""
+}
+
+// homeRules are those in the target's own namespace, the way to the server aside.
+func homeRules(t config.Target) []rbacv1.PolicyRule {
+	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
+	if admin := t.Server().Admin.Secret; admin != nil {
+		rules = append(rules, readSecret(admin.Name))
+	}
+	return rules
+}
+
+func readSecret(name string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name}, Verbs: []string{"get"}}
+}
+
+// wayRules are those that the way to the server takes, where the server is.
+func wayRules(via kube.Via) (rules []rbacv1.PolicyRule) {
+	way := func(sub string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/" + sub}, Verbs: []string{"create"}}
+	}
+	if via == kube.ViaPortForward || via == kube.ViaAuto {
+		rules = append(rules, way("portforward"))
+	}
+	if via == kube.ViaExec {
+		rules = append(rules, way("exec"))
+	}
+	return rules
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// serverPods are the server's pod, and the others of its StatefulSet: standbys, as far as they are there. A server that
+// is dialed directly need not have any.
+func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
+	p, namespace := in.server, serverNamespace(in)
+	first, err := in.clients.Kube.CoreV1().Pods(namespace).Get(ctx, p.Pod, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err) && in.via == kube.ViaDirect:
+		return nil, nil
+	case apierrors.IsNotFound(err):
+		return nil, rotation.WithHint(fmt.Errorf("there is no pod %s/%s, where the %s should run", namespace, p.Pod, servers[in.target.Kind]),
+			fmt.Sprintf("name the pod in the configuration (%s.pod), or the namespace with -n", p.Section))
+	case err != nil:
+		return nil, fmt.Errorf("reading pod %s/%s: %w", namespace, p.Pod, err)
+	}
+	return siblings(ctx, in, *first)
+}
+
+// servers is what runs in a server's pods, by the target's kind.
+var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server"}
+
+// siblings are a pod and the others of its controller, as they are now.
+func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, error) {
+	owner, namespace := metav1.GetControllerOf(&first), first.Namespace
+	if owner == nil {
+		return []corev1.Pod{first}, nil
+	}
+	all, err := in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
+	}
+	pods := []corev1.Pod{first}
+	for _, p := range all.Items {
+		if c := metav1.GetControllerOf(&p); c != nil && c.UID == owner.UID && p.Name != first.Name {
+			pods = append(pods, p)
+		}
+	}
+	return pods, nil
+}
+
+// settled is in with the server's container named: the one that declares its port, else the first.
+func settled(in opening, pods []corev1.Pod) opening {
+	p := &in.server
+	if p.Container != "" || len(pods) == 0 || len(pods[0].Spec.Containers) == 0 {
+		return in
+	}
+	all := pods[0].Spec.Containers
+	at := max(0, slices.IndexFunc(all, func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.Ports, func(port corev1.ContainerPort) bool { return int(port.ContainerPort) == p.Port })
+	}))
+	p.Container = all[at].Name
+	return in
+}
+
+// serverNamespace is where the server's pods are.
+func serverNamespace(in opening) string {
+	if n := in.server.Namespace; n != "" {
+		return n
+	}
+	return in.namespace
+}
+
+// keep names the workload of the server itself, which is never rolled although it may read the same Secret.
+func keep(pods []corev1.Pod) []string {
+	if len(pods) == 0 {
+		return nil
+	}
+	if c := metav1.GetControllerOf(&pods[0]); c != nil && c.Kind == "StatefulSet" {
+		return []string{"statefulset/" + c.Name}
+	}
+	return nil
+}
+
+// dialer leads to one pod of the server.
+func (in opening) dialer(pod corev1.Pod) *kube.Dialer {
+	d := in.clients.Dialer(pod.Namespace, pod.Name)
+	d.Via, d.Container = in.via, in.server.Container
+	d.OnTake = func(taken kube.Via, instead error) {
+		if instead != nil {
+			in.say("reaching %s by %s, since: %v", pod.Name, taken, instead)
+		}
+	}
+	return d
+}
