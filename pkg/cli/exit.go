@@ -29,6 +29,11 @@ type underWay struct{ text string }
 
 func (e underWay) Error() string { return e.text }
 
+// midway is what ended a run that had begun: whatever it was, things are not as they were before.
+type midway struct{ error }
+
+func (e midway) Unwrap() error { return e.error }
+
 // attention says that something is overdue or stuck.
 type attention struct{ text string }
 
@@ -48,7 +53,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &later) || errors.Is(err, rotation.ErrConsent):
 		return exitUnderWay
-	case errors.Is(err, rotation.ErrRefused):
+	case errors.Is(err, rotation.ErrRefused) && !errors.As(err, new(midway)):
 		return exitRefused
 	case errors.As(err, &needed):
 		return exitOverdue

@@ -27,6 +27,12 @@ type frontend struct {
 func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
 	front, ended := g.kept(o, g.frontend(o, want, q))
 	front, told := g.telling(ctx, o, front)
+	begun := false
+	emit := front.emit
+	front.emit = func(e rotation.Event) {
+		begun = begun || e.Step != "" && e.Step != rotation.StepBegin
+		emit(e)
+	}
 	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, front.consent, front.hold, front.offer, front.skips
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
 		w := want
@@ -51,7 +57,10 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	if err == nil && result.Outcome == rotation.UnderWay {
 		return underWay{"still under way"}
 	}
-	return o.clients.Explain(err)
+	if err = o.clients.Explain(err); err != nil && begun {
+		return midway{err}
+	}
+	return err
 }
 
 // header says where this run takes place: context, server, namespace and user.

@@ -89,7 +89,7 @@ func TestWhatALoginCameToOwn(t *testing.T) {
 		w.must("asking for the owner", admin.QueryRow(w.ctx, "SELECT tableowner::text FROM pg_tables WHERE tablename = 'astray'").Scan(&name))
 		return name
 	}
-	r := w.rotate(4, "postgres", "--yes", "--again", "--soak=0")
+	r := w.rotate(1, "postgres", "--yes", "--again", "--soak=0")
 	r.says(t, "backend_v2 can be retired only after a change by hand: things depend on it: owner of 1 in pg_class",
 		"retire: erasing backend_v2: things depend on it: owner of 1 in pg_class", "--accept=reassign")
 	if w.accepted(old) || owner() != "backend_v2" || strings.Join(w.saved(), " ") != "v2 v3" {
