@@ -150,5 +150,5 @@ func only(found config.Config, kind config.Kind) (config.Target, error) {
 	case 0:
 		return config.Target{}, usageError{fmt.Errorf("no target of kind %s is configured; there are: %v", kind, found.Names())}
 	}
-	return config.Target{}, usageError{fmt.Errorf("several targets are of kind %s, name one: %v", kind, found.Names())}
+	return config.Target{}, usageError{fmt.Errorf("several targets are of kind %s, name one: %v", kind, config.Config{Targets: of}.Names())}
 }

@@ -47,7 +47,8 @@ const (
 	EndError    End = "error"    // something else kept it from going on
 )
 
-// Step is a step that something was done about, or that was waited for.
+// Step is what was seen of a step. One that was found done took nothing: what was done about it, another run had no time to
+// tell.
 type Step struct {
 	Name string  `json:"name"`
 	Took Seconds `json:"seconds"`
@@ -92,15 +93,31 @@ func join(a, b Run) Run {
 	steps := slices.Clone(a.Steps)
 	for _, s := range b.Steps {
 		i := slices.IndexFunc(steps, func(known Step) bool { return known.Name == s.Name })
-		if i < 0 {
+		switch {
+		case i < 0:
 			steps = append(steps, s)
-			continue
+		case s.Took > 0 || !s.Done || !steps[i].Done: // else it only saw what another had made true
+			s.Took += steps[i].Took
+			steps[i] = s
 		}
-		s.Took += steps[i].Took
-		steps[i] = s
 	}
+	slices.SortStableFunc(steps, func(x, y Step) int { return place(x.Name) - place(y.Name) })
 	b.Steps, b.Notes = steps, append(slices.Clone(a.Notes), b.Notes...)
 	return b
+}
+
+// place is where a step stands in a list; those that are not known stand at its end.
+func place(step string) int {
+	names := rotation.StepNames()
+	if i := slices.Index(names, step); i >= 0 {
+		return i
+	}
+	return len(names)
+}
+
+// worked says whether the run did something, or waited for it.
+func (r Run) worked() bool {
+	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Took > 0 || !s.Done })
 }
 
 // whole is all runs of e as one. An entry has at least one.

@@ -22,7 +22,7 @@ func Expected(stories []Story, back bool) map[string]time.Duration {
 		}
 		seen++
 		for _, step := range s.Steps {
-			if step.Done && step.Name != rotation.StepBegin {
+			if step.Done && step.Took > 0 && step.Name != rotation.StepBegin {
 				times[step.Name] = append(times[step.Name], step.Took.Duration())
 			}
 		}

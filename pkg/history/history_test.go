@@ -47,7 +47,7 @@ func TestRotationThatIsKilledAndContinuedElsewhereHasBothNames(t *testing.T) {
 	first.see("begin", rotation.ToDo, "")
 	first.Agreed(noon.Add(time.Second), rotation.Question{Step: "begin", Kind: "proceed", Text: "rotate v1 to v2"})
 	first.see("begin", rotation.Done, "v1 to v2, decided by anna")
-	first.made("stage", "install")
+	first.made("install")
 	first.see("rollout", rotation.Waiting, "1 of 3 pods on v2")
 	kept := Merge(nil, first.Entries()...)
 
@@ -66,7 +66,7 @@ func TestRotationThatIsKilledAndContinuedElsewhereHasBothNames(t *testing.T) {
 		Target: "postgres", Attempt: 1, From: 1, To: 2, By: []string{"anna", "ben"}, Outcome: Finished, Runs: 2,
 		Began: noon.Add(time.Second), Ended: noon.Add(time.Hour + 7*time.Second),
 		Steps: []Step{
-			{"begin", 1, true, "v1 to v2, decided by anna"}, {"stage", 2, true, "stage is proven"}, {"install", 2, true, "install is proven"},
+			{"begin", 1, true, "v1 to v2, decided by anna"}, {"stage", 0, true, "stage is proven"}, {"install", 2, true, "install is proven"},
 			{"rollout", 3, true, "3 of 3 pods on v2"}, {"retire", 2, true, "retire is proven"},
 		},
 		Notes: []Note{{At: noon.Add(time.Second), By: "anna", Step: "begin", Kind: "proceed", Text: "rotate v1 to v2"}},
@@ -147,7 +147,7 @@ func TestOutcomes(t *testing.T) {
 	}
 	failure := &rotation.FailedError{Step: "rollout", State: rotation.State{Note: "CrashLoopBackOff"}}
 	killed := rotate(func(*play) {})
-	later := Entry{Target: "postgres", Attempt: 2, From: 2, To: 3, Runs: []Run{{ID: "z", By: []string{"cron"}, Began: noon.Add(time.Hour), Steps: []Step{{Name: "stage"}}}}}
+	later := Entry{Target: "postgres", Attempt: 2, From: 2, To: 3, Runs: []Run{{ID: "z", By: []string{"cron"}, Began: noon.Add(time.Hour), Steps: []Step{{Name: "stage", Took: 1}}}}}
 	leaked := later
 	leaked.Compromised = true
 	for name, c := range map[string]struct {

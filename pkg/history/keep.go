@@ -26,7 +26,7 @@ func Merge(kept []Entry, told ...Entry) []Entry {
 			all = append(all, Entry{Target: e.Target, Attempt: e.Attempt, From: e.From, To: e.To, Back: e.Back})
 		}
 		for _, r := range e.Runs {
-			if len(r.Steps) > 0 || all[i].lacksEnd() {
+			if r.worked() || all[i].lacksEnd() {
 				all[i] = all[i].with(r)
 			}
 		}

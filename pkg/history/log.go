@@ -119,12 +119,12 @@ func (g *leg) entry(l *Log) Entry {
 	first := g.events.First
 	r := Run{ID: l.ID, By: []string{l.By}, Began: first.Time.UTC(), Last: g.events.Last.Time.UTC(), End: g.end, Error: g.err, Notes: g.notes}
 	for _, name := range g.events.Steps {
-		if !g.events.Worked(name) {
-			continue
-		}
 		e := g.last[name]
-		note := strings.Join(nonempty(e.Note, e.Error), ", ")
-		r.Steps = append(r.Steps, Step{Name: name, Took: Of(g.events.Spent(name)), Done: e.State == rotation.Done, Note: cut(note, mostText)})
+		step := Step{Name: name, Done: e.State == rotation.Done, Note: cut(strings.Join(nonempty(e.Note, e.Error), ", "), mostText)}
+		if g.events.Worked(name) {
+			step.Took = Of(g.events.Spent(name))
+		}
+		r.Steps = append(r.Steps, step)
 	}
 	return Entry{
 		Target: first.Target, Attempt: first.Attempt, From: first.From, To: first.To, Back: first.Back,

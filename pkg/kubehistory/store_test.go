@@ -31,7 +31,7 @@ func entry(attempt int, run, by string) history.Entry {
 	began := noon.Add(time.Duration(attempt) * time.Hour)
 	return history.Entry{
 		Target: "postgres", Attempt: attempt, From: rotation.Version(attempt), To: rotation.Version(attempt + 1),
-		Runs: []history.Run{{ID: run, By: []string{by}, Began: began, Last: began, Steps: []history.Step{{Name: "stage", Done: true}}}},
+		Runs: []history.Run{{ID: run, By: []string{by}, Began: began, Last: began, Steps: []history.Step{{Name: "stage", Took: 1, Done: true}}}},
 	}
 }
 

@@ -117,7 +117,7 @@ func (l Listing) Story(s history.Story) string {
 		if !step.Done {
 			state = rotation.Waiting
 		}
-		out.WriteString(row{step: step.Name, state: state, took: Took(step.Took.Duration()), note: Clean(step.Note)}.render(Style{Width: l.Width}))
+		out.WriteString(row{step: step.Name, state: state, took: took(step.Took.Duration()), note: Clean(step.Note)}.render(Style{Width: l.Width}))
 	}
 	if len(s.Notes) > 0 {
 		out.WriteString("Agreed:\n")
@@ -126,6 +126,14 @@ func (l Listing) Story(s history.Story) string {
 		out.WriteString(block(Clean(note(n)), 2, l.Width))
 	}
 	return out.String()
+}
+
+// took is a time that is worth showing.
+func took(d time.Duration) string {
+	if d < shown {
+		return ""
+	}
+	return Took(d)
 }
 
 // way is from where to where, in words.

@@ -41,7 +41,10 @@ func TestSecretsShowNowhere(t *testing.T) {
 	w.deadline(600)
 	c.run("restricted", 3, "postgres", "--yes", "--until=rollout", "--via=direct", "--config", w.direct(w.platform.PostgreSQL), "-v=9")
 	c.run("restricted", 0, "status", "postgres", "-v=9", "-o", "yaml")
+	c.run("restricted", 0, "status", "postgres", "-v=9", "-o", "timeline")
 	c.run("restricted", 0, "abort", "postgres", "--yes", "--soak=1s", "-v=9")
+	c.run("restricted", 0, "history", "-v=9", "-o", "json")
+	c.run("admin", 0, "status", "-A", "-v=9", "-o", "json")
 	if len(c.secrets) < 10 {
 		t.Fatalf("only %d secrets were learned", len(c.secrets))
 	}
@@ -181,6 +184,7 @@ func (c *canary) places() []place {
 		{"deployments", c.list(c.kube.AppsV1().Deployments(c.ns).List(c.ctx, metav1.ListOptions{})), "backend"},
 		{"pods", c.list(c.kube.CoreV1().Pods(c.ns).List(c.ctx, metav1.ListOptions{})), "backend-"},
 		{"leases", c.list(c.kube.CoordinationV1().Leases(c.ns).List(c.ctx, metav1.ListOptions{})), "postgresql-credentials-rotate"},
+		{"configmaps", c.list(c.kube.CoreV1().ConfigMaps(c.ns).List(c.ctx, metav1.ListOptions{})), "attempt-1.v1-v2"},
 		{"the Secrets' metadata", c.metadata(), "kubectl-rotate/record"},
 	}
 	for name, holds := range map[string]string{"arguments": c.ns, "environment": "a variable of the test", "files": "a file of the test"} {

@@ -71,6 +71,35 @@ func TestCtrlCOnTheScreen(t *testing.T) {
 	s.shows("exit code 130", "to go on:")
 }
 
+// How long a step takes stands beside how long it usually does, and a handover that was asked for stays after the screen.
+func TestHandoverOnTheScreen(t *testing.T) {
+	long(t)
+	w := newWorld(t)
+	w.rotate(0, "postgres", "--yes", "--soak=2s")
+	s := w.terminal(100, 40)
+	s.run("postgres", "--yes", "--again", "--soak=5m")
+	s.shows("[~] soak", "s of ~2.")
+	s.press("L")
+	s.shows("**postgres: rotating v2 to v3, at soak**", "Decided by restricted at 20", "Proven:", "- revoke: ", "Not proven:", "- soak (waiting): ", "usually 2.")
+	s.press("q")
+	s.shows("exit code 3", "Next: `kubectl rotate postgres --context restricted -n "+w.ns+"`", "- retire (not looked at)")
+}
+
+// A watch on a terminal writes over what it showed, and leaves the last of it.
+func TestWatchOnATerminal(t *testing.T) {
+	long(t)
+	w := newWorld(t)
+	w.rotate(3, "postgres", "--yes", "--until=install")
+	s := w.terminal(100, 12)
+	s.run("status", "-w")
+	s.shows("install (recorded)")
+	w.rotate(0, "postgres", "--yes", "--soak=5s")
+	s.shows("standby (recorded)", "exit code 0")
+	if screen := s.screen(); strings.Count(screen, "NAME ") != 1 || strings.Contains(screen, "install (recorded)") {
+		t.Errorf("it did not write over what it had shown:\n%s", screen)
+	}
+}
+
 // terminal is a real one, in which somebody types.
 type terminal struct {
 	*world
