@@ -83,6 +83,16 @@ func TestASkippedGateIsNotLookedAt(t *testing.T) {
 	}
 }
 
+// A rotation that is over is over, however the application fares later: a rerun does nothing, and status says standby.
+func TestGatesHaveNoSayOnceItIsOver(t *testing.T) {
+	h := newHealth(Intent{From: 1, To: 2, Attempt: 1}, Gate{})
+	h.item.Phase = Failed
+	h.rec.Live = live(2)
+	if s := h.after(t, 0); s.Phase != Done {
+		t.Errorf("%s: %s", s.Phase, s.Note)
+	}
+}
+
 func TestGatesStopNoLeakAndNoWayBack(t *testing.T) {
 	h := newHealth(Intent{From: 1, To: 2, Attempt: 1, Compromised: true}, Gate{Hold: time.Hour})
 	h.item.Phase = Failed
