@@ -179,17 +179,55 @@ func itemRules(t config.Target) (rules []rbacv1.PolicyRule) {
 		if p.Token != nil {
 			secrets = append(secrets, p.Token.Name)
 		}
-		forwards = forwards || p.URL == "" && (p.Namespace == "" || p.Namespace == t.Namespace)
+		forwards = forwards || p.URL == "" && at(t, p.Namespace) == ""
 	}
 	slices.Sort(secrets)
 	for _, name := range slices.Compact(secrets) {
 		rules = append(rules, readSecret(name))
 	}
 	if forwards {
-		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}})
+		rules = append(rules, forwardRule)
 	}
-	if b := t.Before.Backup; b != nil && b.SnapshotsOf != "" {
-		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{"snapshot.storage.k8s.io"}, Resources: []string{"volumesnapshots"}, Verbs: []string{"list"}})
+	if b := t.Before.Backup; b != nil && at(t, b.Namespace) == "" {
+		rules = append(rules, backupRules(*b)...)
 	}
 	return rules
+}
+
+var forwardRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}}
+
+// at is a namespace that a target names, "" where that is its own.
+func at(t config.Target, namespace string) string {
+	if namespace == t.Namespace {
+		return ""
+	}
+	return namespace
+}
+
+func backupRules(b config.Backup) []rbacv1.PolicyRule {
+	switch {
+	case b.CronJob != "":
+		return []rbacv1.PolicyRule{{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, ResourceNames: []string{b.CronJob}, Verbs: []string{"get"}}}
+	case b.SnapshotsOf != "":
+		return []rbacv1.PolicyRule{{APIGroups: []string{"snapshot.storage.k8s.io"}, Resources: []string{"volumesnapshots"}, Verbs: []string{"list"}}}
+	}
+	return nil
+}
+
+// itemRulesElsewhere are those in other namespaces: where Prometheus is, and where backups are made.
+func itemRulesElsewhere(t config.Target) map[string][]rbacv1.PolicyRule {
+	all := map[string][]rbacv1.PolicyRule{}
+	for _, p := range t.Gates.Prometheus {
+		if there := at(t, p.Namespace); p.URL == "" && there != "" && all[there] == nil {
+			all[there] = []rbacv1.PolicyRule{
+				{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
+				{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
+				forwardRule,
+			}
+		}
+	}
+	if b := t.Before.Backup; b != nil && at(t, b.Namespace) != "" {
+		all[b.Namespace] = append(all[b.Namespace], backupRules(*b)...)
+	}
+	return all
 }

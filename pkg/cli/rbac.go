@@ -78,11 +78,17 @@ func (g *global) printRole(t config.Target, via kube.Via, admin string, canary b
 		there := serverKey(t)
 		rules[there] = append(rules[there], readSecret(admin))
 	}
+	for namespace := range rules {
+		rules[namespace] = append(rules[namespace], helpful(t, namespace)...)
+	}
+	for namespace, more := range itemRulesElsewhere(t) {
+		rules[namespace] = append(rules[namespace], more...)
+	}
 	for i, namespace := range slices.Sorted(maps.Keys(rules)) {
 		role := rbacv1.Role{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
 			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace)},
-			Rules:      append(rules[namespace], helpful(t, namespace)...),
+			Rules:      rules[namespace],
 		}
 		text, err := yaml.Marshal(role)
 		if err != nil {

@@ -77,13 +77,18 @@ func TestGateSkippedOnTheScreen(t *testing.T) {
 	w.receives("json", "slack")
 	file := w.gated(`  before: {backup: {cronJob: nightly}, windows: ["00:00-24:00"]}
   gates: {urls: [{name: front, url: "http://127.0.0.1:1/", patience: 1s}]}
+protected: ["restr*"]
 `)
 	s := w.terminal(100, 34)
-	s.run("postgres", "--soak=1s", "--config", file)
+	s.run("postgres", "--soak=1s", "--canary=false", "--config", file)
 	s.shows("begin asks: backup", "cronjobs.batch \"nightly\" not found", "s skip it, recorded")
 	s.press("s")
-	s.shows("begin asks", "y agree")
+	s.shows("begin asks", "type restricted to agree")
 	s.press("y")
+	s.press("Enter") // that is not its name
+	s.tmux("send-keys", "-t", s.name, "-l", "restricted")
+	s.shows("to leave it: restricted_")
+	s.press("Enter")
 	s.shows("verify has failed", "front: no answer", "w wait a minute")
 	s.press("s")
 	s.shows("exit code 0", "front: skipped by restricted at")
