@@ -175,13 +175,19 @@ func (t trait) server(p spec) bool {
 	})
 }
 
+// named says whether a Secret's name is that of a login there, and not rather that of one elsewhere: redis-db.
+func (t trait) named(secret string) bool {
+	others := slices.ContainsFunc(traits, func(o trait) bool { return o.kind != t.kind && o.image.MatchString(secret) })
+	return t.name.MatchString(secret) && (!others || t.image.MatchString(secret))
+}
+
 // drafts are the targets that what was seen makes.
 func (d discovery) drafts(namespace string) (all []config.Draft) {
 	for _, t := range traits {
 		servers := d.servers(t)
 		for _, secret := range slices.Sorted(maps.Keys(d.secrets)) {
 			form, ok := guess(d.secrets[secret], t)
-			if !ok || !t.name.MatchString(secret) && form.DSN == "" && !d.leads(secret, t) {
+			if !ok || !t.named(secret) && form.DSN == "" && !d.leads(secret, t) {
 				continue
 			}
 			readers := d.readers(secret, servers)

@@ -77,13 +77,14 @@ func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
 		databasePod("orders-db-0", "orders-db", "docker.io/library/postgres:16"), databasePod("orders-db-1", "orders-db", "docker.io/library/postgres:16"),
 		databasePod("reports-0", "reports", "timescale/timescaledb:latest-pg16"),
 		databasePod("pooler-0", "pooler", "bitnami/pgbouncer:1"), databasePod("exporter-0", "exporter", "postgres-exporter:1"),
+		databasePod("redis-0", "redis", "valkey/valkey:8"), secretOf("redis-db", map[string]string{"username": "orders", "password": "geheim6"}),
 		set,
 		secretOf("orders-db-superuser", map[string]string{"username": "postgres", "password": "geheim1"}),
 		secretOf("orders-login", map[string]string{"username": "orders", "password": "geheim2", "url": "postgres://orders:geheim2@orders-db.shop:5432/orders"}),
 		secretOf("reports", map[string]string{"DATABASE_URL": "postgres://reports:geheim3@db.example.com/reports?sslmode=require"}),
 		secretOf("unrelated", map[string]string{"username": "smtp", "password": "geheim4"}),
 		secretOf("not-read-db", map[string]string{"username": "x", "password": "geheim5"}),
-		reading("backend", "orders-login", "unrelated"), reading("worker", "orders-login"), reading("report", "reports"),
+		reading("backend", "orders-login", "unrelated", "redis-db"), reading("worker", "orders-login"), reading("report", "reports"),
 	)
 	text, err := config.DraftFile(drafts, "What was found.", "Every field: `kubectl rotate config view`.")
 	if err != nil {

@@ -32,7 +32,7 @@ const (
 type glances struct {
 	clients  *kube.Clients
 	selector labels.Selector // of the application's Secrets
-	presumed bool            // the targets come from no file: one that is not there is no mistake
+	presumed bool            // the targets come from no file: one that is not there, or is somebody else's matter, is no mistake
 }
 
 // kindUnknown is the kind of a target of which neither a configuration nor its record says what it is.
@@ -62,7 +62,7 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 		}
 		all[i] = s
 	})
-	there := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return apierrors.IsNotFound(s.err) })
+	there := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return apierrors.IsNotFound(s.err) || apierrors.IsForbidden(s.err) })
 	if v.presumed && len(there) > 0 {
 		return there
 	}

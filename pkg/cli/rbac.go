@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ func rbacCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rbac [TARGET]",
 		Short: "Print the Role with exactly the permissions that rotating a target takes",
-		Long: `Print the Role with exactly the permissions that rotating a target takes, for kubectl apply. No cluster is contacted.
+		Long: `Print the Role with exactly the permissions that rotating a target takes, for kubectl apply: of one target, or of all that are
+configured, a Role for each namespace. No cluster is contacted.
 
 Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --user=NAME`,
 		Args: usage(cobra.MaximumNArgs(1)),
@@ -32,28 +34,29 @@ Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --
 			if err != nil {
 				return err
 			}
-			t, err := anyTarget(found, args)
-			if err != nil {
-				return err
+			targets := found.Targets
+			if len(args) == 1 {
+				t, err := target(found, "", args)
+				if err != nil {
+					return err
+				}
+				targets = []config.Target{t}
 			}
-			if !c.Flags().Changed("admin-secret") {
-				admin = engineOf(t.Kind).admin
+			var roles []rbacv1.Role
+			for _, t := range targets {
+				secret := admin
+				if !c.Flags().Changed("admin-secret") {
+					secret = engineOf(t.Kind).admin
+				}
+				roles = g.granted(roles, t, kube.Via(via), secret, canary)
 			}
-			return g.printRole(t, kube.Via(via), admin, canary)
+			return g.printRoles(roles)
 		},
 	}
 	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
 	c.Flags().StringVar(&admin, "admin-secret", "", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none (default: as in the runbook, postgresql-admin or redis-admin)")
 	c.Flags().BoolVar(&canary, "canary", false, "with what it takes to have one more pod try the new version first: to make pods and Secrets")
 	return c
-}
-
-// anyTarget is the named target, or the first.
-func anyTarget(found config.Config, args []string) (config.Target, error) {
-	if len(args) == 0 {
-		args = found.Names()[:1]
-	}
-	return target(found, "", args)
 }
 
 // helpful are permissions that a run in one of the target's namespaces does without; "" is the target's own.
@@ -66,9 +69,9 @@ func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
 	return rules
 }
 
-// printRole prints the Roles of a target. admin is the Secret that the server's own pod is given the administrator's
-// password from, where the configuration names none: it is where the server is.
-func (g *global) printRole(t config.Target, via kube.Via, admin string, canary bool) error {
+// granted is roles with what rotating t takes, a Role for each namespace. admin is the Secret that the server's own pod is
+// given the administrator's password from, where the configuration names none: it is where the server is.
+func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, admin string, canary bool) []rbacv1.Role {
 	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
 	rules := engineOf(t.Kind).rules(t, via)
 	if canary {
@@ -84,12 +87,28 @@ func (g *global) printRole(t config.Target, via kube.Via, admin string, canary b
 	for namespace, more := range itemRulesElsewhere(t) {
 		rules[namespace] = append(rules[namespace], more...)
 	}
-	for i, namespace := range slices.Sorted(maps.Keys(rules)) {
-		role := rbacv1.Role{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: cmp.Or(namespace, t.Namespace)},
-			Rules:      rules[namespace],
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		namespace := cmp.Or(key, t.Namespace)
+		i := slices.IndexFunc(roles, func(r rbacv1.Role) bool { return r.Namespace == namespace })
+		if i < 0 {
+			i = len(roles)
+			roles = append(roles, rbacv1.Role{
+				TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+				ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: namespace},
+			})
 		}
+		for _, rule := range rules[key] {
+			same := func(known rbacv1.PolicyRule) bool { return reflect.DeepEqual(known, rule) }
+			if !slices.ContainsFunc(roles[i].Rules, same) {
+				roles[i].Rules = append(roles[i].Rules, rule)
+			}
+		}
+	}
+	return roles
+}
+
+func (g *global) printRoles(roles []rbacv1.Role) error {
+	for i, role := range roles {
 		text, err := yaml.Marshal(role)
 		if err != nil {
 			return fmt.Errorf("printing the Role: %w", err)
