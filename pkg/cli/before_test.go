@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -46,6 +51,42 @@ func TestABackupHasToBeYoungEnough(t *testing.T) {
 		got := backup(context.Background(), in, config.Backup{CronJob: name, MaxAge: config.Duration{Duration: 24 * time.Hour}})
 		if got.Phase != want.phase || !strings.Contains(got.Note, want.note) || got.Consent != rotation.ConsentBackup {
 			t.Errorf("%q: %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestTheNewestSnapshotThatIsReadyCounts(t *testing.T) {
+	now := time.Now().UTC()
+	one := func(name, claim string, ready bool, ago time.Duration) string {
+		return fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"source":{"persistentVolumeClaimName":%q}},"status":{"readyToUse":%v,"creationTime":%q}}`,
+			name, claim, ready, now.Add(-ago).Format(time.RFC3339))
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/apis/snapshot.storage.k8s.io/v1/namespaces/shop/volumesnapshots" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		fmt.Fprintf(w, `{"items":[%s,%s,%s,%s]}`, one("old", "data", true, 9*time.Hour), one("new", "data", true, 2*time.Hour),
+			one("being-made", "data", false, time.Minute), one("another", "logs", true, time.Minute))
+	}))
+	t.Cleanup(s.Close)
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := opening{clients: &kube.Clients{Kube: client}, namespace: "shop"}
+	for _, c := range []struct {
+		b     config.Backup
+		phase rotation.Phase
+		note  string
+	}{
+		{config.Backup{SnapshotsOf: "data"}, rotation.Done, "volumesnapshot/new, 2h ago"},
+		{config.Backup{SnapshotsOf: "none"}, rotation.ToDo, "persistentvolumeclaim/none in namespace shop has none yet"},
+		{config.Backup{SnapshotsOf: "data", Namespace: "elsewhere"}, rotation.ToDo, "could not be seen: listing volumesnapshots in namespace elsewhere"},
+	} {
+		c.b.MaxAge.Duration = 24 * time.Hour
+		if got := backup(context.Background(), in, c.b); got.Phase != c.phase || !strings.Contains(got.Note, c.note) {
+			t.Errorf("%+v: %+v", c.b, got)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,8 +117,10 @@ func TestPrometheusThatDoesNotAnswerSaysNothing(t *testing.T) {
 }
 
 func TestEveryPodHasToAnswer(t *testing.T) {
-	status := map[string]int{"a": 200, "b": 204}
-	dialed := 0
+	status := map[string]*atomic.Int32{"a": {}, "b": {}}
+	status["a"].Store(200)
+	status["b"].Store(204)
+	var dialed atomic.Int32
 	servers := map[string]string{}
 	for name := range status {
 		servers[name] = serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -125,14 +128,14 @@ func TestEveryPodHasToAnswer(t *testing.T) {
 				w.WriteHeader(http.StatusNotFound)
 				return
 			}
-			w.WriteHeader(status[name])
+			w.WriteHeader(int(status[name].Load()))
 		})
 	}
 	pods := []Pod{{Name: "a", Namespace: "n", Workload: "deployment/x", Port: 8080}, {Name: "b", Namespace: "n", Workload: "deployment/y", Port: 8080}, {Name: "worker"}}
 	g := &Ready{
 		Pods: func(context.Context) ([]Pod, error) { return pods, nil }, Path: "/health/ready", Scheme: "http",
 		Dial: func(_ context.Context, namespace, pod, address string) (net.Conn, error) {
-			dialed++
+			dialed.Add(1)
 			if namespace != "n" || address != "localhost:8080" {
 				t.Errorf("dialed %s in %s", address, namespace)
 			}
@@ -142,10 +145,10 @@ func TestEveryPodHasToAnswer(t *testing.T) {
 	t.Cleanup(g.Close)
 	looks(t, g, rotation.Record{}, rotation.Done, "2 of 2 pods ready at /health/ready")
 	looks(t, g, rotation.Record{}, rotation.Done, "2 of 2")
-	if dialed != 2 {
-		t.Errorf("dialed %d times for two looks at two pods: a tunnel is to be kept", dialed)
+	if n := dialed.Load(); n != 2 {
+		t.Errorf("dialed %d times for two looks at two pods: a tunnel is to be kept", n)
 	}
-	status["b"] = 503
+	status["b"].Store(503)
 	looks(t, g, rotation.Record{}, rotation.Failed, "1 of 2 pods ready at /health/ready; pod/b answers 503")
 	g.Consumers = []string{"deployment/x"}
 	looks(t, g, rotation.Record{}, rotation.Done, "1 of 1")

@@ -67,7 +67,7 @@ func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, er
 	if len(l.found) > 0 {
 		return rotation.Item{Phase: rotation.Failed, Note: l.found[0]}, nil
 	}
-	return rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("no such line of %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}, nil
+	return rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("no such line from %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}, nil
 }
 
 // switchedAt is when the new version became the active one.

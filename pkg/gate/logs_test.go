@@ -77,7 +77,7 @@ func TestLogsFailAtTheFirstSuchLineSinceTheSwitch(t *testing.T) {
 		"old/app": "2026-05-01T12:01:00Z " + refused + "\n", // on the old version
 	}
 	g := logsOf(t, logs)
-	looks(t, g, switched(), rotation.Done, "no such line of 1 pods since 12:00:00 UTC")
+	looks(t, g, switched(), rotation.Done, "no such line from 1 pods since 12:00:00 UTC")
 	logs["new/app"] += "2026-05-01T12:02:00.5Z " + refused + "\n"
 	looks(t, g, switched(), rotation.Failed, `pod/new at 12:02:00 UTC: {"level":"error","msg":"FATAL: password`)
 	looks(t, g, switched(), rotation.Failed, rotation.Redacted)

@@ -18,7 +18,7 @@ func Plan(w io.Writer, i rotation.Intent, steps []rotation.Planned) error {
 		}
 		for _, i := range s.Items {
 			if i.Note != "" {
-				text += fmt.Sprintf("           before: %s: %s\n", Clean(i.Name), Clean(i.Note))
+				text += fmt.Sprintf("           %s: %s: %s\n", label(s.Step), Clean(i.Name), Clean(i.Note))
 			}
 		}
 		for _, line := range s.Lines {
@@ -27,6 +27,14 @@ func Plan(w io.Writer, i rotation.Intent, steps []rotation.Planned) error {
 	}
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// label says when what a step looks at was looked at.
+func label(step string) string {
+	if step == rotation.StepBegin {
+		return "before"
+	}
+	return "now"
 }
 
 // PlanJSON writes the same as one JSON document.

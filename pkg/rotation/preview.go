@@ -64,7 +64,7 @@ type Planned struct {
 	State Phase    `json:"state"`
 	Note  string   `json:"note,omitempty"`
 	Lines []string `json:"lines,omitempty"`
-	Items []Item   `json:"items,omitempty"` // what is looked at before it, where that is done now
+	Items []Item   `json:"items,omitempty"` // what was looked at: before a rotation begins, or as gates
 	Final bool     `json:"final,omitempty"` // there is no way back after it
 }
 
@@ -77,6 +77,7 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 	}
 	real := r.Store
 	r.Store = &preview{Store: real, now: r.now}
+	r.Gates = atOnce(r.Gates)
 	var plan []Planned
 	for _, step := range r.runner(intent, w).Steps {
 		p, err := r.plan(ctx, step)
@@ -102,6 +103,9 @@ func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
 		}
 		if p.State == "" {
 			p.State, p.Note = s.Phase, s.Note
+			if step.Name == StepVerify {
+				p.Items = s.Items
+			}
 		}
 		if s.Phase == Done {
 			return p, nil
