@@ -55,8 +55,8 @@ func TestALoginThatOnePodCannotUseIsHandedToNobody(t *testing.T) {
 		t.Errorf("the login is %s, want %s with its old password", w.login().user, before.user)
 	}
 	for _, f := range w.secret("postgresql-credentials").ManagedFields {
-		if f.Manager == "credential-rotation" && strings.Contains(string(f.FieldsV1.Raw), `"f:password"`) {
-			t.Errorf("the password was written in between: %s", f.FieldsV1.Raw)
+		if f.Manager == "credential-rotation" && strings.Contains(f.FieldsV1.GetRawString(), `"f:password"`) {
+			t.Errorf("the password was written in between: %s", f.FieldsV1.GetRawString())
 		}
 	}
 	if secret.UID != w.secret("postgresql-credentials").UID {
