@@ -14,6 +14,7 @@ const (
 	timeColumn = len("10m12s") + 1
 	indent     = "        "
 	mostItems  = 8
+	mostReason = 4 // lines
 )
 
 // steps is the checklist in its sections, and the line of the cursor.
@@ -102,8 +103,26 @@ func (m model) evidence(r row) (lines []string) {
 			return append(lines, fmt.Sprintf("%s  and %d more", indent, len(r.event.Items)-i))
 		}
 		shown++
+		if item.Phase == rotation.Failed {
+			lines = append(lines, m.failure(item)...)
+			continue
+		}
 		lines = append(lines, indent+"  "+m.item(item))
 	}
+	return lines
+}
+
+// failure is an item that has failed, with what is known of why: whoever looks need not open it.
+func (m model) failure(i rotation.Item) []string {
+	in := indent + "      "
+	lines := report.Wrap(report.Clean(i.Name)+": "+report.Clean(i.Note), m.width-len(in))
+	if len(lines) > mostReason {
+		lines = append(lines[:mostReason-1], lines[mostReason-1]+" …")
+	}
+	for n := range lines {
+		lines[n] = in + lines[n]
+	}
+	lines[0] = indent + "  " + m.paint(report.PhaseColor(i.Phase), mark(i.Phase)) + strings.TrimPrefix(lines[0], indent+"     ")
 	return lines
 }
 

@@ -1,6 +1,10 @@
 package rotation
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strings"
+)
 
 var (
 	// ErrConflict says that what a write was decided on has changed since: read again, decide again.
@@ -66,5 +70,17 @@ type FailedError struct {
 	State State
 }
 
-// Error names the step and what was seen of it.
-func (e *FailedError) Error() string { return e.Step + " failed: " + e.State.detail() }
+// Error names the step and what has failed of it, each thing once: a workload may say the same of its pods.
+func (e *FailedError) Error() string {
+	s := State{Note: e.State.Note}
+	for i, item := range e.State.Items {
+		said := func(other Item) bool { return other.Phase == Failed && strings.Contains(other.Note, item.Note) }
+		if item.Phase == Failed && !slices.ContainsFunc(e.State.Items[i+1:], said) {
+			s.Items = append(s.Items, item)
+		}
+	}
+	if len(s.Items) == 0 {
+		s = e.State
+	}
+	return e.Step + " failed: " + s.detail()
+}

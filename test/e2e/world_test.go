@@ -64,16 +64,22 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := newCluster(t)
+	w.deploy()
+	return w
+}
+
+// deploy brings the platform up in the world's namespace until the test ends.
+func (w *world) deploy() {
+	w.Helper()
 	var err error
 	w.platform, err = deploy.Deploy(w.ctx, w.config, w.ns, deploy.Options{})
 	w.must("deploying the platform", err)
-	t.Cleanup(func() { // the cluster does the rest while the next test begins
+	w.Cleanup(func() { // the cluster does the rest while the next test begins
 		if err := w.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(w.ctx), w.ns, metav1.DeleteOptions{}); err != nil {
-			t.Errorf("removing the platform: %v", err)
+			w.Errorf("removing the platform: %v", err)
 		}
 	})
 	w.grant()
-	return w
 }
 
 // long leaves a test to `make soak`: it takes minutes, and shows what is rare.
@@ -108,7 +114,7 @@ func newCluster(t *testing.T) *world {
 // namespace is one of its own for each run of a test: what an earlier run left behind does not matter.
 func namespace(test string) string {
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(test, "Test")))
-	return fmt.Sprintf("e2e-%.40s-%x", name, time.Now().UnixNano()&0xffffff)
+	return fmt.Sprintf("e2e-%.40s-%06x", name, time.Now().UnixNano()&0xffffff)
 }
 
 func (w *world) must(what string, err error) {
