@@ -2,12 +2,13 @@
 
 CACHE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubectl-rotate
 LINT       := $(CACHE)/tools/golangci-lint-2.15.0
+FREEZE     := $(CACHE)/tools/freeze-0.2.2
 CLUSTER    := go run -C test/cluster .
 KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
 GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit search e2e bench soak fuzz lint docs cluster-up cluster-down platform
+.PHONY: help build demo test unit search e2e bench soak fuzz docs reference pictures lint cluster-up cluster-down platform
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +55,24 @@ fuzz: ## every fuzz target, for FUZZTIME each (30s); what one finds stays in its
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
 	done
 
-docs: ## write docs/reference anew: the commands from their help, the targets file and its JSON Schema from the types
+docs: reference pictures ## write docs/reference and docs/images anew
+
+reference: ## the commands from their help, the targets file and its JSON Schema from the types
 	go test -count=1 -run 'Reference|SchemaInDocs' ./pkg/cli ./pkg/config -update
+
+pictures: $(FREEZE) images packages ## what the screen shows of a rotation that takes place for it
+	@captured=$$(mktemp -d) && trap 'rm -r "$$captured"' EXIT && \
+	KUBECTL_ROTATE_PICTURES=$$captured KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -count=1 -run TestPictures ./test/e2e && \
+	for p in "$$captured"/*.ansi; do \
+		$(FREEZE) "$$p" --language ansi --font.family 'DejaVu Sans Mono, Menlo, Consolas, monospace' --padding 20 --border.radius 8 \
+			-o docs/images/$$(basename "$$p" .ansi).svg || exit 1; \
+	done
+
+$(FREEZE):
+	@echo "installing freeze 0.2.2 into $(CACHE)/tools, once"
+	@mkdir -p $(CACHE)/tools
+	GOBIN=$(CACHE)/tools go install github.com/charmbracelet/freeze@v0.2.2
+	@mv $(CACHE)/tools/freeze $@
 
 lint: $(LINT) ## vet, staticcheck, and who may import whom
 	$(LINT) run ./...

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -31,15 +32,16 @@ func TestPictures(t *testing.T) {
 	w.deadline(60)
 	w.rejectFromPods("backend_v3")
 	s.run("postgres", "--yes", "--soak=10s")
-	s.shows("does not become ready", "login refused")
+	s.shows("rollout", "runs since", "login refused")
 	s.picture("failing")
-	s.shows("exit code 1")
-	s.picture("taken-back")
+	s.shows("exit code 1", "it was taken back, and nothing is left of it")
 }
 
 // picture keeps the screen as it is, colours and all.
 func (s *terminal) picture(name string) {
 	s.Helper()
+	screen := s.tmux("capture-pane", "-e", "-p", "-t", s.name)
+	screen = strings.ReplaceAll(screen, "\x1b[39m", "\x1b[0m") // not every renderer knows of a default colour
 	path := filepath.Join(os.Getenv(picturesVariable), name+".ansi")
-	s.must("keeping a picture", os.WriteFile(path, []byte(s.tmux("capture-pane", "-e", "-p", "-t", s.name)), 0o600))
+	s.must("keeping a picture", os.WriteFile(path, []byte(screen), 0o600))
 }

@@ -13,7 +13,6 @@ import (
 // Somebody rotates at a terminal: looks, agrees, watches the rollout, makes the window narrow, leaves in the soak, comes
 // back, and finds all of it on the terminal at the end.
 func TestScreen(t *testing.T) {
-	long(t)
 	w := newWorld(t)
 	w.loaded()
 	s := w.terminal(80, 24)
@@ -24,15 +23,23 @@ func TestScreen(t *testing.T) {
 			t.Errorf("no word of %q on the screen:\n%s", want, s.screen())
 		}
 	}
+	s.looksLike("begin")
 	s.press("y")
 	s.shows("deployment/backend", "pods there")
 	s.tmux("resize-window", "-t", s.name, "-x", "40", "-y", "24")
 	s.shows("[~] soak")
+	s.looksLike("soak-narrow")
 	s.tmux("resize-window", "-t", s.name, "-x", "80", "-y", "24")
+	s.shows("l log   ? help   q leave")
+	s.press("p")
+	s.shows("p go on")
+	s.looksLike("soak-paused")
 	s.press("q")
 	s.shows("exit code 3", "kubectl rotate postgres --context restricted")
+	s.looksLike("left")
 	s.run("postgres", "--soak=1s")
 	s.shows("exit code 0", "from v1 to v2: done in")
+	s.looksLike("finished")
 	w.standby("backend_v2")
 }
 
