@@ -58,7 +58,7 @@ func (d Door) try(ctx context.Context, s *Server, sub subject) verdict {
 
 // lets says whether the door lets a wrong password in, or gave no answer to it.
 func (d Door) lets(ctx context.Context, s *Server, sub subject) (verdict, bool) {
-	wrong, err := password(s.random())
+	wrong, err := rotation.NewPassword(s.Rand)
 	if err != nil {
 		return verdict{rotation.Unknown, err.Error()}, true
 	}

@@ -21,11 +21,6 @@ const (
 	MetaTaken = "taken"
 )
 
-const (
-	passwordLength = 48 // 285 bits
-	alphanumeric   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-)
-
 // Generate names a new login after the owner role and the version, backend_v2 for version 2 of backend, and makes a
 // password for it. The owner is found from the login in use; see [Server.Owner].
 // A name that some role has already is passed over: backend_v2_2, and MetaTaken says which. It reads the
@@ -50,7 +45,7 @@ func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotat
 	if err != nil {
 		return rotation.Credential{}, fmt.Errorf("making %v of %s: %w", v, current.ID, err)
 	}
-	c.Value, err = password(s.random())
+	c.Value, err = rotation.NewPassword(s.Rand)
 	return c, err
 }
 
@@ -82,22 +77,4 @@ func (s *Server) random() io.Reader {
 		return rand.Reader
 	}
 	return s.Rand
-}
-
-// password is a random one, each character as likely as any other.
-func password(random io.Reader) (rotation.Secret, error) {
-	const fair = 256 - 256%len(alphanumeric) // bytes from here on would favour the first letters
-	text := make([]byte, 0, passwordLength)
-	buffer := make([]byte, passwordLength)
-	for len(text) < passwordLength {
-		if _, err := io.ReadFull(random, buffer); err != nil {
-			return rotation.Secret{}, fmt.Errorf("making a password: %w", err)
-		}
-		for _, b := range buffer {
-			if int(b) < fair && len(text) < passwordLength {
-				text = append(text, alphanumeric[int(b)%len(alphanumeric)])
-			}
-		}
-	}
-	return rotation.NewSecret(text), nil
 }

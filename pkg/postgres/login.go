@@ -81,7 +81,7 @@ func (s *Server) scram(ctx context.Context, a attempt) verdict {
 
 // otherwise tries a path on which the server asks for something else than SCRAM, or for nothing.
 func (s *Server) otherwise(ctx context.Context, a attempt) verdict {
-	wrong, err := password(s.random())
+	wrong, err := rotation.NewPassword(s.Rand)
 	if err != nil {
 		return verdict{rotation.Unknown, err.Error()}
 	}

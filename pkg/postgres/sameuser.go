@@ -31,7 +31,7 @@ func (s SingleLogin) Generate(ctx context.Context, v rotation.Version, current r
 		return rotation.Credential{}, fmt.Errorf("making %v of %s: %w", v, current.ID, err)
 	}
 	c := rotation.Credential{V: v, ID: current.ID, Meta: map[string]string{MetaStrategy: string(SameUser)}}
-	c.Value, err = password(s.random())
+	c.Value, err = rotation.NewPassword(s.Rand)
 	return c, err
 }
 

@@ -2,9 +2,7 @@ package redisacl
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"io"
 	"regexp"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -20,11 +18,6 @@ const (
 	MetaStrategy = "strategy"
 	// MetaTaken is the name that the user would have had, were there not another one of that name already.
 	MetaTaken = "taken"
-)
-
-const (
-	alphanumeric   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	passwordLength = 43 // 256 bits
 )
 
 // numbered is a name that a rotation has given.
@@ -53,7 +46,7 @@ func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotat
 	if err != nil {
 		return rotation.Credential{}, fmt.Errorf("making %v of %s: %w", v, current.ID, err)
 	}
-	c.Value, err = s.password()
+	c.Value, err = rotation.NewPassword(s.Rand)
 	return c, err
 }
 
@@ -67,26 +60,4 @@ func nameOf(current string, v rotation.Version, try int) string {
 		name += fmt.Sprintf("_%d", try)
 	}
 	return name
-}
-
-// password is a random one, each character as likely as any other.
-func (s *Server) password() (rotation.Secret, error) {
-	random := s.Rand
-	if random == nil {
-		random = rand.Reader
-	}
-	const fair = 256 - 256%len(alphanumeric) // bytes from here on would favour the first letters
-	text := make([]byte, 0, passwordLength)
-	buffer := make([]byte, passwordLength)
-	for len(text) < passwordLength {
-		if _, err := io.ReadFull(random, buffer); err != nil {
-			return rotation.Secret{}, fmt.Errorf("making a password: %w", err)
-		}
-		for _, b := range buffer {
-			if int(b) < fair && len(text) < passwordLength {
-				text = append(text, alphanumeric[int(b)%len(alphanumeric)])
-			}
-		}
-	}
-	return rotation.NewSecret(text), nil
 }

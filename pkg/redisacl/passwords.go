@@ -44,7 +44,7 @@ func (s TwoPasswords) Generate(ctx context.Context, v rotation.Version, current 
 	if err != nil {
 		return rotation.Credential{}, fmt.Errorf("making %v of %s: %w", v, current.ID, err)
 	}
-	c.Value, err = s.password()
+	c.Value, err = rotation.NewPassword(s.Rand)
 	return c, err
 }
 
