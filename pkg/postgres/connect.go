@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -43,20 +44,26 @@ func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) 
 	config.User, config.Password, config.Database = w.user, string(w.password.Reveal()), w.database
 	config.RequireAuth = w.method
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
-	dialer := &dialer{node: n, tls: s.TLS}
-	config.DialFunc = dialer.dial
 	config.RuntimeParams = map[string]string{"application_name": Application}
 	for k, v := range w.params {
 		config.RuntimeParams[k] = v
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := s.dialed(ctx, n, config)
 	if errors.Is(err, syscall.ECONNREFUSED) && n.Dial != nil {
-		conn, err = pgx.ConnectConfig(ctx, config) // a tunnel may have another way, which it takes once it was refused on the first
+		conn, err = s.dialed(ctx, n, config) // a tunnel may have another way, which it takes once it was refused on the first
 	}
-	dialer.arrived(err == nil)
-	if err != nil && dialer.err != nil {
-		return nil, unreachable(dialer.err) // without the address, which a tunnel does not care about
+	return conn, err
+}
+
+// dialed is one try. The driver may still dial for it after it has failed, to cancel what it asked: each has a dialer of its own.
+func (s *Server) dialed(ctx context.Context, n Node, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	dialer := &dialer{node: n, tls: s.TLS}
+	config = config.Copy()
+	config.DialFunc = dialer.dial
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if failed := dialer.arrived(err == nil); err != nil && failed != nil {
+		return nil, unreachable(failed) // without the address, which a tunnel does not care about
 	}
 	return conn, explain(err)
 }
@@ -65,6 +72,8 @@ func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) 
 type dialer struct {
 	node Node
 	tls  TLS
+
+	mu   sync.Mutex
 	err  error
 	last *arriving
 }
@@ -85,14 +94,20 @@ func (a *arriving) Close() error {
 	return nil
 }
 
-func (d *dialer) arrived(in bool) {
+// arrived takes down whether the login succeeded, and gives the error of the last try to dial.
+func (d *dialer) arrived(in bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.last != nil {
 		d.last.in.Store(in)
 	}
+	return d.err
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := d.secure(ctx, network, address)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.err = err
 	return conn, err
 }
@@ -122,8 +137,11 @@ func (d *dialer) open(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	d.last = &arriving{Conn: conn}
-	return d.last, nil
+	last := &arriving{Conn: conn}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = last
+	return last, nil
 }
 
 // milliseconds writes a duration as PostgreSQL's timeouts want it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -101,19 +102,20 @@ func TestARefusedTunnelIsAskedOnceMore(t *testing.T) {
 	for _, mode := range []TLSMode{TLSPrefer, TLSDisable} {
 		s := a.via(viaScram)
 		s.TLS.Mode = mode
-		dial, refusals := s.Nodes[0].Dial, 0
+		dial := s.Nodes[0].Dial
+		var dials atomic.Int32
 		if dial == nil {
 			dial = new(net.Dialer).DialContext
 		}
 		s.Nodes[0].Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
-			if refusals++; refusals == 1 && err == nil {
+			if dials.Add(1) == 1 && err == nil {
 				return turnedAway{conn}, nil
 			}
 			return conn, err
 		}
-		if _, err := s.InUse(t.Context(), a.current); err != nil || refusals < 2 {
-			t.Errorf("%s: %v after %d dials", mode, err, refusals)
+		if _, err := s.InUse(t.Context(), a.current); err != nil || dials.Load() < 2 {
+			t.Errorf("%s: %v after %d dials", mode, err, dials.Load())
 		}
 	}
 }
