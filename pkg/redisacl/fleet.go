@@ -58,26 +58,24 @@ func (s *Server) with(ctx context.Context, do func(context.Context, *fleet) erro
 	return s.grant(do(ctx, f))
 }
 
-// find connects to the nodes that are known of, and to those that they name.
+// find connects to the nodes that are known of, and then to those that they name.
 func (s *Server) find(ctx context.Context) (*fleet, error) {
 	nodes, err := s.Nodes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("finding the nodes: %w", err)
 	}
 	f := &fleet{}
-	for i := 0; i < len(nodes); i++ {
-		n, err := s.reach(ctx, nodes[i])
-		if err != nil {
-			f.down = append(f.down, lost{nodes[i].Name, err})
-			continue
-		}
-		f.up = append(f.up, n)
+	for _, node := range nodes {
+		s.join(ctx, f, node)
+	}
+	for i := 0; i < len(f.up); i++ { // it grows
+		n := f.up[i]
 		peers, err := n.peers(ctx)
 		if err != nil {
 			return nil, wrap(err, "asking %s for the other nodes", n.node.Name)
 		}
 		for _, p := range peers {
-			if slices.ContainsFunc(nodes, p.is) || slices.ContainsFunc(f.down, p.named) {
+			if slices.ContainsFunc(nodes, p.is) || slices.ContainsFunc(f.down, p.named) || f.knows(n, p) {
 				continue
 			}
 			more, err := s.meet(ctx, n, p)
@@ -86,12 +84,52 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 				continue
 			}
 			nodes = append(nodes, more)
+			s.join(ctx, f, more)
 		}
 	}
 	if len(f.up) == 0 {
 		return nil, or(f.whole(), error(unavailable{errors.New("there is no node of the Redis server")}))
 	}
 	return f, nil
+}
+
+// join connects to a node, if it can be reached.
+func (s *Server) join(ctx context.Context, f *fleet, node Node) {
+	n, err := s.reach(ctx, node)
+	if err != nil {
+		f.down = append(f.down, lost{node.Name, err})
+		return
+	}
+	f.up = append(f.up, n)
+}
+
+// knows says whether p, which n names by an address of which nobody has heard, is a node that was reached: a Service stands in front
+// of the primary, or what lies between the nodes shows them other addresses. What one of them replicates has an ID, which all
+// have that replicate it.
+func (f *fleet) knows(n *session, p peer) bool {
+	replicas := 0
+	for _, o := range f.up {
+		if o == n || o.config["master_replid"] != n.config["master_replid"] {
+			continue
+		}
+		if _, followed := o.config["slave0"]; p.as == primary && (o.config["role"] == "master" || followed) {
+			return true
+		}
+		if o.config["role"] == "slave" {
+			replicas++
+		}
+	}
+	return p.as == replica && replicas >= n.replicas()
+}
+
+// replicas is how many follow n.
+func (n *session) replicas() (count int) {
+	for {
+		if _, ok := n.config[fmt.Sprintf("slave%d", count)]; !ok {
+			return count
+		}
+		count++
+	}
 }
 
 // meet finds the way to a node that n has named.
@@ -101,8 +139,12 @@ func (s *Server) meet(ctx context.Context, n *session, p peer) (node Node, err e
 		node, err = s.Find(ctx, p.host, p.port)
 	}
 	if err != nil {
+		as := p.as
+		if p.as == primary && n.config["master_link_status"] != "up" {
+			as += ", to which it has no link now"
+		}
 		return node, rotation.WithHint(
-			unavailable{fmt.Errorf("%s names %s as %s: %w", n.node.Name, p.address(), p.as, err)},
+			unavailable{fmt.Errorf("%s names %s as %s: %w", n.node.Name, p.address(), as, err)},
 			"mend it, or have the server forget it if it is gone for good")
 	}
 	return node, nil
@@ -147,18 +189,20 @@ func (p peer) is(n Node) bool {
 	return p.address() == n.Address || slices.Contains(n.Aliases, p.host) || net.ParseIP(p.host) == nil && first == n.Name
 }
 
+// What a node calls another one.
+const (
+	replica = "its replica"
+	primary = "its primary"
+)
+
 // peers are the nodes that n names: its replicas, its primary, the members of its cluster.
 func (n *session) peers(ctx context.Context) (all []peer, err error) {
-	for i := 0; ; i++ {
-		text, ok := n.config[fmt.Sprintf("slave%d", i)]
-		if !ok {
-			break
-		}
-		fields := fields(text, ",")
-		all = append(all, peer{fields["ip"], fields["port"], "its replica"})
+	for i := range n.replicas() {
+		fields := fields(n.config[fmt.Sprintf("slave%d", i)], ",")
+		all = append(all, peer{fields["ip"], fields["port"], replica})
 	}
 	if n.config["role"] == "slave" {
-		all = append(all, peer{n.config["master_host"], n.config["master_port"], "its primary"})
+		all = append(all, peer{n.config["master_host"], n.config["master_port"], primary})
 	}
 	if n.config["cluster_enabled"] != "1" {
 		return all, nil

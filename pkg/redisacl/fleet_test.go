@@ -79,6 +79,38 @@ func TestNodeThatIsAddedInMidRotation(t *testing.T) {
 	}
 }
 
+// A replica may name its primary by a Service, and a primary its replicas by addresses that lie between them: they are known by what
+// they replicate.
+func TestNodesAreKnownByWhatTheyReplicate(t *testing.T) {
+	a := newApp(t, 3, redistest.Config{ACLFile: true})
+	a.server.Nodes = func(context.Context) (all []Node, _ error) {
+		for i, n := range a.nodes { // under names and addresses that no other node has heard of
+			node := Node{Name: fmt.Sprintf("pod-%d", i), Address: fmt.Sprintf("10.0.0.%d:6379", i)}
+			node.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, n.Address())
+			}
+			all = append(all, node)
+		}
+		return all, nil
+	}
+	places, err := a.server.Standing(context.Background(), a.current)
+	a.must("standing", err)
+	if len(places) != 3 {
+		t.Errorf("it stands at %+v, want three places", places)
+	}
+	a.stands(a.current, rotation.Accepts, "")
+	all := a.server.Nodes
+	a.server.Nodes = func(ctx context.Context) ([]Node, error) { // one replica nobody knows of
+		nodes, err := all(ctx)
+		return nodes[:2], err
+	}
+	places, err = a.server.Standing(context.Background(), a.current)
+	a.must("standing", err)
+	if len(places) < 3 || places[2].Status != rotation.Unknown || !strings.Contains(places[2].Proof, "its replica") {
+		t.Errorf("it stands at %+v, want the replica that is not known to be named", places)
+	}
+}
+
 // Of a cluster, one node is enough to find the others.
 func TestNodesOfAClusterAreFound(t *testing.T) {
 	a := &app{t: t}
