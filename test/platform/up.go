@@ -29,6 +29,7 @@ func newUp(where *target) *cobra.Command {
 	c.Flags().StringVar(&o.BackendImage, "image", deploy.BackendImage, "image of the backend")
 	c.Flags().StringVar(&o.BaseImage, "base-image", deploy.BaseImage, "image with PostgreSQL and Redis")
 	c.Flags().Int32Var(&o.Replicas, "replicas", 3, "replicas of the backend")
+	c.Flags().Int32Var(&o.RedisNodes, "redis-nodes", 2, "pods of Redis: a primary and its replicas")
 	c.Flags().DurationVar(&o.TokenLifetime, "token-lifetime", 15*time.Minute, "lifetime of the backend's tokens")
 	c.Flags().DurationVar(&timeout, "timeout", 3*time.Minute, "how long to wait")
 	return c

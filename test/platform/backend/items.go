@@ -69,6 +69,9 @@ func (b *backend) besides(ctx context.Context, n uint64) error {
 	if pingRedis.due(n) {
 		errs = append(errs, b.redis.ping(ctx))
 	}
+	if readRedis.due(n) {
+		errs = append(errs, b.redis.read(ctx))
+	}
 	if newRedis.due(n) {
 		errs = append(errs, b.redis.pingAnew(ctx))
 	}
@@ -84,6 +87,7 @@ func (c cadence) due(n uint64) bool { return n%c.every == c.at }
 var (
 	newConnection = cadence{every: 10, at: 1}
 	pingRedis     = cadence{every: 10, at: 4}
+	readRedis     = cadence{every: 5, at: 3}
 	writeAudit    = cadence{every: 25, at: 2}
 	newRedis      = cadence{every: 50, at: 7}
 )

@@ -24,11 +24,14 @@ type answer struct {
 	Key     string     `json:"key,omitempty"` // which signing key
 	Expires *time.Time `json:"expires,omitempty"`
 
+	Messages *received `json:"messages,omitempty"` // of the subscription to Redis
+
 	Error string `json:"error,omitempty"` // a short class; the detail is in the log
 }
 
 func (b *backend) reply(w http.ResponseWriter, status int, a answer) {
 	a.Pod = b.pod
+	a.Messages = b.redis.received()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(a) // an error here is the client's, and it will know

@@ -22,6 +22,7 @@ type settings struct {
 	redisAddress     string
 	redisUsername    string
 	redisPassword    string
+	redisReads       bool              // it may read keys, and does
 	signingKeys      map[string][]byte // by name, which is the tokens' key id too
 	activeKey        string
 	tokenLifetime    time.Duration
@@ -58,6 +59,7 @@ func readSettings(environ []string) (settings, error) {
 		redisAddress:     net.JoinHostPort(need("REDIS_SERVICE_HOST"), env.or("REDIS_SERVICE_PORT", "6379")),
 		redisUsername:    need("REDIS_USERNAME"),
 		redisPassword:    need("REDIS_PASSWORD"),
+		redisReads:       env["REDIS_READS"] == "true",
 		signingKeys:      keys,
 		activeKey:        need("active-key"),
 		poolConnections:  8,

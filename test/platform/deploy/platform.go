@@ -38,6 +38,8 @@ type Options struct {
 	BackendImage string
 	// Replicas of the backend; zero is 3.
 	Replicas int32
+	// RedisNodes is how many pods Redis has, a primary and its replicas; zero is 1. With more than one the backend reads keys too.
+	RedisNodes int32
 	// TokenLifetime is how long the backend's tokens are valid; zero is 15 minutes.
 	TokenLifetime time.Duration
 	// Progress is told, one line at a time, what has changed; nil is told nothing.
@@ -53,6 +55,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Replicas == 0 {
 		o.Replicas = 3
+	}
+	if o.RedisNodes == 0 {
+		o.RedisNodes = 1
 	}
 	if o.TokenLifetime == 0 {
 		o.TokenLifetime = 15 * time.Minute
@@ -163,6 +168,7 @@ func (p *Platform) values() manifests.Values {
 		BackendImage:  p.options.BackendImage,
 		PullPolicy:    string(corev1.PullNever),
 		Replicas:      p.options.Replicas,
+		RedisNodes:    p.options.RedisNodes,
 		TokenLifetime: p.options.TokenLifetime.String(),
 	}
 }

@@ -107,7 +107,7 @@ func (p *Platform) removeRecords(ctx context.Context) error {
 // directory this cluster does not delete is deleted here, and its directory stays.
 func (p *Platform) removeVolumes(ctx context.Context) error {
 	volumes := p.client.CoreV1().PersistentVolumes()
-	for _, server := range []string{"postgresql", "redis"} {
+	for _, server := range []string{"postgresql", "redis", "redis-1", "redis-2"} {
 		name := p.Namespace + "-" + server
 		err := p.untilGone(ctx, "volume "+name, func(ctx context.Context) (int, error) {
 			v, err := volumes.Get(ctx, name, metav1.GetOptions{})

@@ -81,7 +81,9 @@ func postgresqlCredentials() (map[string]string, error) {
 }
 
 func redisCredentials() (map[string]string, error) {
-	return map[string]string{"username": login, "password": password()}, nil
+	p := password()
+	dsn := url.URL{Scheme: "redis", User: url.UserPassword(login, p), Host: "redis:6379", Path: "/0"}
+	return map[string]string{"username": login, "password": p, "REDIS_URL": dsn.String()}, nil
 }
 
 // jwtKeys gives the first signing key: 64 random bytes, as in the runbook, on one line.
@@ -110,7 +112,8 @@ func (p *Platform) postgresqlInit(ctx context.Context) secretData {
 }
 
 // redisInit gives the first ACL file. The service's rules are the runbook's, put right: channels need &, not ~, and
-// -@all has to come before what is allowed. It may ping too, which tells it that the connection lives.
+// -@all has to come before what is allowed. It may ping too, which tells it that the connection lives,
+// and read keys where there is a replica.
 func (p *Platform) redisInit(ctx context.Context) secretData {
 	return func() (map[string]string, error) {
 		admin, err := p.SecretValue(ctx, "redis-admin", "password")
@@ -121,9 +124,13 @@ func (p *Platform) redisInit(ctx context.Context) secretData {
 		if err != nil {
 			return nil, err
 		}
+		more := ""
+		if p.options.RedisNodes > 1 {
+			more = " +get"
+		}
 		return map[string]string{"users.acl": fmt.Sprintf(
-			"user default on #%s ~* &* +@all\nuser %s on #%s ~config:* resetchannels &config:* -@all +subscribe +ping\n",
-			hash(admin), login, hash(service),
+			"user default on #%s ~* &* +@all\nuser %s on #%s ~config:* resetchannels &config:* -@all +subscribe +ping%s\n",
+			hash(admin), login, hash(service), more,
 		)}, nil
 	}
 }

@@ -83,6 +83,15 @@ func TestRedisUsersAreMadeFromHashes(t *testing.T) {
 	}
 }
 
+// With a replica there is more to read than messages.
+func TestRedisUserMayReadWhereThereIsAReplica(t *testing.T) {
+	p := newPlatform()
+	p.options.RedisNodes = 2
+	if users := ensured(t, p)["redis-init"]["users.acl"]; !strings.Contains(users, "+subscribe +ping +get\n") {
+		t.Errorf("users: %s", users)
+	}
+}
+
 func TestExistingSecretsAreNeverChanged(t *testing.T) {
 	p := newPlatform(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "postgresql-credentials", Namespace: "demo"},

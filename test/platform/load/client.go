@@ -22,6 +22,16 @@ type reply struct {
 	Token   string    `json:"token"`
 	Key     string    `json:"key"`
 	Expires time.Time `json:"expires"`
+
+	Messages *Messages `json:"messages"`
+}
+
+// Messages is what a pod has received over its subscription, by the numbers of the messages.
+type Messages struct {
+	Count  uint64 `json:"count"`
+	Missed uint64 `json:"missed"`
+	First  uint64 `json:"first"`
+	Last   uint64 `json:"last"`
 }
 
 // request is one call of the backend.

@@ -28,6 +28,8 @@ type Summary struct {
 	Logins map[string]Seen `json:"logins"` // by database login
 	Pods   map[string]Seen `json:"pods"`
 	Keys   map[string]Seen `json:"signing_keys"` // by the key id of the tokens issued
+	// Messages is what each pod said last of its subscription.
+	Messages map[string]Messages `json:"messages,omitempty"`
 }
 
 // Count is how many requests there were of a kind.

@@ -28,6 +28,7 @@ type tally struct {
 	logins   map[string]Seen
 	pods     map[string]Seen
 	keys     map[string]Seen
+	messages map[string]Messages
 	latency  histogram
 }
 
@@ -57,6 +58,18 @@ func (t *tally) add(o outcome) {
 	see(t.pods, o.reply.Pod, at)
 	see(t.logins, o.reply.Login, at)
 	see(t.keys, o.reply.Key, at)
+	t.heard(o.reply.Pod, o.reply.Messages)
+}
+
+// heard keeps the latest of what a pod has said of its subscription.
+func (t *tally) heard(pod string, m *Messages) {
+	if m == nil || m.Count <= t.messages[pod].Count {
+		return
+	}
+	if t.messages == nil {
+		t.messages = map[string]Messages{}
+	}
+	t.messages[pod] = *m
 }
 
 func (t *tally) countKind(o outcome) {
@@ -111,6 +124,6 @@ func (t *tally) summary() Summary {
 		Latency: Latency{
 			P50: millis(t.latency.percentile(50)), P99: millis(t.latency.percentile(99)), Max: millis(t.latency.max),
 		},
-		Logins: maps.Clone(t.logins), Pods: maps.Clone(t.pods), Keys: maps.Clone(t.keys),
+		Logins: maps.Clone(t.logins), Pods: maps.Clone(t.pods), Keys: maps.Clone(t.keys), Messages: maps.Clone(t.messages),
 	}
 }

@@ -12,9 +12,9 @@ func TestTallyCountsEachOutcomeOnce(t *testing.T) {
 	ms := time.Millisecond
 	tally := newTally()
 	for _, o := range []outcome{
-		{due: at, latency: 10 * ms, fresh: true, reply: reply{Pod: "backend-a", Login: "backend"}},
+		{due: at, latency: 10 * ms, fresh: true, reply: reply{Pod: "backend-a", Login: "backend", Messages: &Messages{Count: 2, First: 7, Last: 8}}},
 		{due: at.Add(time.Second), latency: 10 * ms, reply: reply{Pod: "backend-b", Login: "backend_v2"}},
-		{due: at.Add(2 * time.Second), latency: 10 * ms, reply: reply{Pod: "backend-a", Login: "backend"}},
+		{due: at.Add(2 * time.Second), latency: 10 * ms, reply: reply{Pod: "backend-a", Login: "backend", Messages: &Messages{Count: 1, First: 7, Last: 7}}},
 		{due: at.Add(3 * time.Second), latency: 10 * ms, reply: reply{Pod: "backend-b", Key: "jwt-secret-v1"}},
 		{due: at.Add(4 * time.Second), latency: 30 * ms, fresh: true, reason: reasonReset},
 		{due: at.Add(5 * time.Second), latency: 20 * ms, reply: reply{Pod: "backend-b"}, reason: "status 500: login refused"},
@@ -40,7 +40,8 @@ func TestTallyCountsEachOutcomeOnce(t *testing.T) {
 			"backend-a": {2, at.Add(10 * ms), at.Add(2*time.Second + 10*ms)},
 			"backend-b": {2, at.Add(time.Second + 10*ms), at.Add(3*time.Second + 10*ms)},
 		},
-		Keys: map[string]Seen{"jwt-secret-v1": {1, at.Add(3*time.Second + 10*ms), at.Add(3*time.Second + 10*ms)}},
+		Messages: map[string]Messages{"backend-a": {Count: 2, First: 7, Last: 8}},
+		Keys:     map[string]Seen{"jwt-secret-v1": {1, at.Add(3*time.Second + 10*ms), at.Add(3*time.Second + 10*ms)}},
 	}
 	if diff := cmp.Diff(want, tally.summary()); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)

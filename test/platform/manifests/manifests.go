@@ -26,7 +26,27 @@ type Values struct {
 	Replicas          int32  // of the backend
 	TokenLifetime     string // of the tokens that the backend issues, as time.ParseDuration reads it
 	PostgreSQLAddress string // the Service's cluster IP; only backend.yaml needs it
+	RedisNodes        int32  // the first is the primary
 }
+
+// RedisPod is one of Redis, and what its volume's name ends in.
+type RedisPod struct{ Name, Volume string }
+
+// RedisPods are all pods of Redis.
+func (v Values) RedisPods() (pods []RedisPod) {
+	for i := range v.RedisNodes {
+		name := fmt.Sprintf("redis-%d", i)
+		pod := RedisPod{Name: name, Volume: name}
+		if i == 0 {
+			pod.Volume = "redis"
+		}
+		pods = append(pods, pod)
+	}
+	return pods
+}
+
+// ReadsRedis says whether the backend reads keys too.
+func (v Values) ReadsRedis() bool { return v.RedisNodes > 1 }
 
 // Render gives the objects of one file, such as "redis.yaml", in its order.
 func Render(file string, v Values) ([]*unstructured.Unstructured, error) {

@@ -12,7 +12,7 @@ import (
 
 var values = Values{
 	Namespace: "demo", BaseImage: "base", BackendImage: "service", PullPolicy: "Never", Data: "/tmp/demo",
-	Replicas: 3, TokenLifetime: "15m0s", PostgreSQLAddress: "10.96.0.7",
+	Replicas: 3, TokenLifetime: "15m0s", PostgreSQLAddress: "10.96.0.7", RedisNodes: 2,
 }
 
 func TestObjectsOfEachFile(t *testing.T) {
@@ -20,7 +20,7 @@ func TestObjectsOfEachFile(t *testing.T) {
 		"postgresql.yaml": {
 			"ConfigMap postgresql-scripts", "Service postgresql", "PersistentVolume demo-postgresql", "StatefulSet postgresql",
 		},
-		"redis.yaml":   {"ConfigMap redis-scripts", "Service redis", "PersistentVolume demo-redis", "StatefulSet redis"},
+		"redis.yaml":   {"ConfigMap redis-scripts", "Service redis", "PersistentVolume demo-redis", "PersistentVolume demo-redis-1", "StatefulSet redis"},
 		"backend.yaml": {"Service backend", "Deployment backend"},
 	}
 	got := map[string][]string{}
