@@ -71,15 +71,21 @@ func newWorld(t *testing.T) *world {
 // deploy brings the platform up in the world's namespace until the test ends.
 func (w *world) deploy() {
 	w.Helper()
+	w.deployWith(deploy.Options{}, "postgres")
+}
+
+// deployWith is deploy with a platform of another form, on which another target is rotated.
+func (w *world) deployWith(o deploy.Options, target string) {
+	w.Helper()
 	var err error
-	w.platform, err = deploy.Deploy(w.ctx, w.config, w.ns, deploy.Options{})
+	w.platform, err = deploy.Deploy(w.ctx, w.config, w.ns, o)
 	w.must("deploying the platform", err)
 	w.Cleanup(func() { // the cluster does the rest while the next test begins
 		if err := w.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(w.ctx), w.ns, metav1.DeleteOptions{}); err != nil {
 			w.Errorf("removing the platform: %v", err)
 		}
 	})
-	w.grant()
+	w.grant(target)
 }
 
 // long leaves a test to `make soak`: it takes minutes, and shows what is rare.
@@ -124,10 +130,10 @@ func (w *world) must(what string, err error) {
 	}
 }
 
-// grant binds the restricted user to what `kubectl rotate rbac` prints.
-func (w *world) grant() {
+// grant binds the restricted user to what `kubectl rotate rbac` prints for a target.
+func (w *world) grant(target string) {
 	w.Helper()
-	printed := w.as("admin", "rbac")
+	printed := w.as("admin", "rbac", target)
 	if printed.code != 0 {
 		w.Fatalf("rbac: %s", printed)
 	}
