@@ -108,7 +108,7 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case eventMsg:
 		m = m.fold(rotation.Event(msg))
 	case planMsg:
-		m.intent, m.plan = msg.intent, msg.steps
+		m = m.planned(msg)
 		for _, p := range msg.steps {
 			if p.Step == rotation.StepBegin && p.Items != nil {
 				m.before = p.Items
@@ -130,6 +130,20 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m.key(msg)
 	}
 	return m, nil
+}
+
+// planned takes in a list. What its steps would do may be known from before.
+func (m model) planned(msg planMsg) model {
+	for i := range msg.steps {
+		p := &msg.steps[i]
+		for _, known := range m.plan {
+			if known.Step == p.Step && len(p.Lines) == 0 && m.intent.To == msg.intent.To {
+				p.Lines = known.Lines
+			}
+		}
+	}
+	m.intent, m.plan = msg.intent, msg.steps
+	return m
 }
 
 // fold takes an event into the rows.

@@ -65,20 +65,31 @@ func (g *global) foresee(ctx context.Context, o *opened, w rotation.Want, screen
 	if err != nil {
 		return err
 	}
-	plan := make([]rotation.Planned, len(steps))
-	for i, s := range steps {
-		plan[i] = rotation.Planned{Step: s.Name, Goal: s.Goal, Final: s.Final}
-	}
-	screen.Plan(intent, plan)
+	screen.Plan(intent, listed(steps))
 	screen.Usually(usually(ctx, o, intent.Back))
+	o.Enter = func(i rotation.Intent, steps []rotation.Step) { // a rotation that fails turns round by itself
+		screen.Plan(i, listed(steps))
+		if i.Back != intent.Back {
+			screen.Usually(usually(ctx, o, i.Back))
+		}
+	}
 	if q.covers(rotation.ConsentProceed) {
 		return nil
 	}
-	intent, plan, err = o.Plan(ctx, w)
+	intent, plan, err := o.Plan(ctx, w)
 	if err == nil {
 		screen.Plan(intent, plan)
 	}
 	return err
+}
+
+// listed are steps without what each would do.
+func listed(steps []rotation.Step) []rotation.Planned {
+	plan := make([]rotation.Planned, len(steps))
+	for i, s := range steps {
+		plan[i] = rotation.Planned{Step: s.Name, Goal: s.Goal, Final: s.Final}
+	}
+	return plan
 }
 
 // scroll keeps the last event of each step, for the lines that stay on the terminal.

@@ -15,6 +15,7 @@ type Rotation struct {
 	Parts
 	Options
 
+	Enter   func(Intent, []Step)                            // told of each list before it is walked, that of the way back too; nil: nobody is
 	Emit    func(Event)                                     // nil: nobody listens
 	Consent func(context.Context, Question) error           // nil: nothing is agreed to
 	Hold    func(context.Context) (held bool, err error)    // see Runner
@@ -81,6 +82,9 @@ func (r Rotation) once(ctx context.Context, w Want) (Result, error) {
 		return Result{}, err
 	}
 	run, whole := r.runner(intent, w), len(Overlap(r.Parts, intent, r.Options))
+	if r.Enter != nil {
+		r.Enter(intent, run.Steps)
+	}
 	outcome, waiting, err := run.Run(ctx)
 	if outcome == Finished && len(run.Steps) < whole {
 		outcome, waiting = UnderWay, State{Phase: Waiting, Note: "stopped after " + r.Until + ", as asked"}

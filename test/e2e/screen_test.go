@@ -43,6 +43,45 @@ func TestScreen(t *testing.T) {
 	w.standby("backend_v2")
 }
 
+// A pause holds the next effect for as long as it takes: here the last one, after which there is no way back.
+func TestPauseOnTheScreen(t *testing.T) {
+	long(t)
+	w := newWorld(t)
+	w.loaded()
+	s := w.terminal(80, 24)
+	s.run("postgres", "--yes", "--soak=5s")
+	s.shows("[~] soak")
+	s.press("p")
+	s.shows("paused before the next effect")
+	if got := strings.Join(w.saved(), " "); got != "v1 v2" {
+		t.Errorf("with the last step paused, on record are %s, want both values", got)
+	}
+	s.press("p")
+	s.shows("exit code 0")
+	w.standby("backend_v2")
+}
+
+// A pod that cannot live with the new login is on the screen with its own words long before the deadline, which then turns the
+// run round by itself.
+func TestFailingRolloutOnTheScreen(t *testing.T) {
+	long(t)
+	w := newWorld(t)
+	w.loaded()
+	before := w.login()
+	w.deadline(60)
+	w.rotate(3, "postgres", "--yes", "--until=install")
+	w.rejectFromPods("backend_v2")
+	s := w.terminal(100, 30)
+	s.run("postgres", "--yes", "--soak=1s")
+	s.shows("rollout", "[!] pod/backend-", "login refused")
+	s.shows("v2 to v1, back")
+	s.shows("exit code 1", "it was taken back, and nothing is left of it")
+	if w.login() != before {
+		t.Errorf("the login is %s, want %s with its old password", w.login().user, before.user)
+	}
+	w.standby("backend")
+}
+
 // Taking it back from the screen is the same run turned round.
 func TestAbortOnTheScreen(t *testing.T) {
 	long(t)
