@@ -63,8 +63,8 @@ func (c *Canary) Look(ctx context.Context) (all []rotation.CanaryPod, err error)
 			attempt = 0 // of no decision
 		}
 		seen := m.pod(p)
-		if gated(p) {
-			seen.Problem = "" // it waits for us
+		if strings.HasPrefix(seen.Problem, corev1.PodReasonSchedulingGated) {
+			seen.Problem = "" // it waits for us, or the scheduler has not seen yet that it does not
 		}
 		if p.Status.Phase == corev1.PodFailed && seen.Problem == "" {
 			seen.Problem = "it has ended: " + oneLine(p.Status.Reason+" "+p.Status.Message)
