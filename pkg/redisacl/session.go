@@ -23,8 +23,9 @@ type session struct {
 	client *redis.Client
 	conn   *redis.Conn
 
-	// read at the beginning of each call
+	// read at the beginning of each call, the storage at that of the first
 	storage storage
+	known   bool              // the storage is
 	config  map[string]string // what INFO says of the server and its replication
 }
 
@@ -150,20 +151,21 @@ func (n *session) setting(ctx context.Context, name string) (string, error) {
 
 // look asks a node what it is; it also tells whether the session still lives.
 func (n *session) look(ctx context.Context) error {
+	text, err := n.text(ctx, "INFO")
+	if err != nil {
+		return err
+	}
 	n.config = map[string]string{}
-	for _, section := range []string{"server", "replication", "cluster"} {
-		text, err := n.text(ctx, "INFO", section)
-		if err != nil {
-			return err
-		}
-		for _, line := range strings.Split(text, "\r\n") {
-			if name, value, ok := strings.Cut(line, ":"); ok {
-				n.config[name] = value
-			}
+	for _, line := range strings.Split(text, "\r\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			n.config[name] = value
 		}
 	}
-	file, err := n.setting(ctx, "aclfile")
-	n.storage = storageOf(n.node, file, n.config["config_file"])
+	if n.known {
+		return nil
+	}
+	file, err := n.setting(ctx, "aclfile") // which a running server does not change
+	n.storage, n.known = storageOf(n.node, file, n.config["config_file"]), err == nil
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -46,14 +47,11 @@ func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func
 			return err
 		}
 		for _, one := range all {
-			place := rotation.Standing{Where: one.n.node.Name}
-			place.Status, place.Proof = judge(one.users[c.ID])
-			if place.Status == rotation.Unknown {
-				if place.Status, place.Proof, err = one.n.try(ctx, c); err != nil {
-					return err
-				}
-			}
-			places = append(places, place)
+			status, proof := judge(one.users[c.ID])
+			places = append(places, rotation.Standing{Where: one.n.node.Name, Status: status, Proof: proof})
+		}
+		if err := all.try(ctx, c, places); err != nil {
+			return err
 		}
 		places = append(places, fl.silent()...)
 		return nil
@@ -64,14 +62,27 @@ func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func
 	return places, nil
 }
 
+// try logs in wherever the place of a node says that this has to decide, everywhere at once: each may be a tunnel of its own, which
+// takes its time to dial.
+func (all seen) try(ctx context.Context, c rotation.Credential, places []rotation.Standing) error {
+	errs := make([]error, len(all))
+	var trying sync.WaitGroup
+	for i := range all {
+		if p := &places[i]; p.Status == rotation.Unknown {
+			trying.Go(func() { p.Status, p.Proof, errs[i] = all[i].n.try(ctx, c) })
+		}
+	}
+	trying.Wait()
+	return errors.Join(errs...)
+}
+
 // try logs in as c. What proves it is the answer to AUTH, which comes with HELLO, and the user that the node then has for that very
 // connection. A PING would prove nothing: after an AUTH that failed, it is answered for whoever was there before. The
 // error is only ever the end of ctx.
 func (n *session) try(ctx context.Context, c rotation.Credential) (rotation.Status, string, error) {
 	client := n.dialer.client("", rotation.Secret{})
-	conn := client.Conn()
-	defer func() { _, _ = conn.Close(), client.Close() }()
-	login := &session{node: n.node, conn: conn}
+	login := &session{node: n.node, client: client, conn: client.Conn()}
+	defer func() { go login.close() }() // a tunnel takes its time to end, for which nobody has to wait
 	answer, err := login.do(ctx, "HELLO", "2", "AUTH", c.ID, string(c.Value.Reveal()), "SETNAME", Application)
 	switch {
 	case errors.Is(err, context.Canceled):
