@@ -23,8 +23,8 @@ import (
 
 // bench is one run of all measurements.
 type bench struct {
-	kubeconfig, kubectl, plugin, namespace string
-	pairs                                  int
+	kubeconfig, kubectl, plugin, namespace, target string
+	pairs                                          int
 
 	config   *rest.Config
 	kube     kubernetes.Interface
@@ -37,6 +37,7 @@ func main() {
 	flag.StringVar(&b.kubectl, "kubectl", ".cluster/bin/kubectl", "the kubectl to compare with")
 	flag.StringVar(&b.plugin, "plugin", "bin/kubectl-rotate", "the program to measure")
 	flag.StringVar(&b.namespace, "namespace", "bench", "where the platform is put, and removed again")
+	flag.StringVar(&b.target, "target", "postgres", "what is rotated: postgres, or redis with a replica")
 	flag.IntVar(&b.pairs, "pairs", 7, "how many pairs of a rotation and a restart")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,7 +59,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 		err = errors.Join(err, b.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(ctx), b.namespace, metav1.DeleteOptions{}))
 	}()
 	var all []line
-	for _, measure := range []func(context.Context) ([]line, error){b.startUp, b.rotations, b.requests} {
+	measures := []func(context.Context) ([]line, error){b.startUp, b.rotations}
+	if b.target == "postgres" {
+		measures = append(measures, b.requests)
+	}
+	for _, measure := range measures {
 		lines, err := measure(ctx)
 		if err != nil {
 			return err
@@ -79,6 +84,10 @@ func (b *bench) open(ctx context.Context) (err error) {
 	if b.kube, err = kubernetes.NewForConfig(b.config); err != nil {
 		return err
 	}
-	b.platform, err = deploy.Deploy(ctx, b.config, b.namespace, deploy.Options{})
+	var o deploy.Options
+	if b.target == "redis" {
+		o.RedisNodes = 2
+	}
+	b.platform, err = deploy.Deploy(ctx, b.config, b.namespace, o)
 	return err
 }

@@ -108,7 +108,7 @@ func (b *bench) pair(ctx context.Context, restartFirst bool) (rotation cost, res
 }
 
 func (b *bench) rotate(ctx context.Context, kubeconfig string) (cost, error) {
-	return b.timed(ctx, b.plugin, "postgres", "--soak=0", "--yes", "--again", "-n", b.namespace, "--kubeconfig", kubeconfig)
+	return b.timed(ctx, b.plugin, b.target, "--soak=0", "--yes", "--again", "-n", b.namespace, "--kubeconfig", kubeconfig)
 }
 
 // restart is kubectl's, and the wait until the last pod of before is gone.
