@@ -21,7 +21,8 @@ bin/kubectl-rotate: $(GO_FILES)
 demo: platform build ## rotate the password of a real PostgreSQL under load, from nothing
 	go run ./test/demo --kubeconfig $(KUBECONFIG_CLUSTER)
 
-test: unit search e2e ## every test
+test: unit ## every test
+	@$(MAKE) -j2 search e2e
 
 unit: packages ## unit tests with the race detector, against real servers where they say so
 	go test -race -short -timeout 30m ./...
@@ -32,7 +33,7 @@ search: ## walk every order of events around a rotation: about two minutes
 
 e2e: images packages ## what a user would see, on a real cluster
 	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
-		go test -p 1 -parallel 2 -timeout 45m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
+		go test -p 1 -parallel 3 -timeout 45m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
 
 bench: images build ## measure a rotation beside a bare restart, and start-up beside kubectl's; fails where a bound is missed
 	go run ./test/bench --kubeconfig $(KUBECONFIG_CLUSTER)
