@@ -48,13 +48,19 @@ func TestSecretsShowNowhere(t *testing.T) {
 	if len(c.secrets) < 10 {
 		t.Fatalf("only %d secrets were learned", len(c.secrets))
 	}
-	for _, p := range c.places() {
+	c.search(c.places())
+}
+
+// search looks for every value in every place. Each is first shown to be one in which something is found.
+func (c *canary) search(places []place) {
+	c.Helper()
+	for _, p := range places {
 		if !strings.Contains(p.text, p.holds) {
-			t.Errorf("%s: %d bytes, and not even %q is found there: the search proves nothing", p.name, len(p.text), p.holds)
+			c.Errorf("%s: %d bytes, and not even %q is found there: the search proves nothing", p.name, len(p.text), p.holds)
 		}
 		for value, name := range c.secrets {
 			if found := leaked(p.text, value); found != nil {
-				t.Errorf("%s shows %s: %v", p.name, name, found)
+				c.Errorf("%s shows %s: %v", p.name, name, found)
 			}
 		}
 	}
@@ -91,7 +97,9 @@ func newCanary(w *world) *canary {
 // learn takes down all values that are there now: those of the Secrets, and the verifiers that the server stores.
 func (c *canary) learn() {
 	c.Helper()
-	for _, name := range []string{"postgresql-credentials", "postgresql-credentials-rotate", "postgresql-admin"} {
+	for _, name := range []string{
+		"postgresql-credentials", "postgresql-credentials-rotate", "postgresql-admin", "redis-credentials", "redis-credentials-rotate", "redis-admin",
+	} {
 		if s := c.secret(name); s != nil {
 			for key, value := range s.Data {
 				c.know(name+" "+key, string(value))
@@ -174,16 +182,21 @@ func (c *canary) files() {
 // places are all of them, with what is there now.
 func (c *canary) places() []place {
 	c.Helper()
+	return append(c.around("postgres", "postgresql-credentials"),
+		place{"the server's log", c.log("postgresql-0"), "backend_v2"}, place{"pg_stat_statements", c.statements(), "backend_v2"})
+}
+
+// around are the places that there are whatever the server is, for a target and its Secret.
+func (c *canary) around(target, secret string) []place {
+	c.Helper()
 	all := []place{
-		{"stdout", c.out["stdout"].String(), "kubectl rotate postgres"},
+		{"stdout", c.out["stdout"].String(), "kubectl rotate " + target},
 		{"stderr", c.out["stderr"].String(), "backend_v2"},
-		{"the server's log", c.serverLog(), "backend_v2"},
-		{"pg_stat_statements", c.statements(), "backend_v2"},
-		{"the audit log", c.auditLog(), c.ns + "/secrets/postgresql-credentials-rotate"},
+		{"the audit log", c.auditLog(), c.ns + "/secrets/" + secret + "-rotate"},
 		{"events", c.list(c.kube.CoreV1().Events(c.ns).List(c.ctx, metav1.ListOptions{})), "backend-"},
 		{"deployments", c.list(c.kube.AppsV1().Deployments(c.ns).List(c.ctx, metav1.ListOptions{})), "backend"},
 		{"pods", c.list(c.kube.CoreV1().Pods(c.ns).List(c.ctx, metav1.ListOptions{})), "backend-"},
-		{"leases", c.list(c.kube.CoordinationV1().Leases(c.ns).List(c.ctx, metav1.ListOptions{})), "postgresql-credentials-rotate"},
+		{"leases", c.list(c.kube.CoordinationV1().Leases(c.ns).List(c.ctx, metav1.ListOptions{})), secret + "-rotate"},
 		{"configmaps", c.list(c.kube.CoreV1().ConfigMaps(c.ns).List(c.ctx, metav1.ListOptions{})), "attempt-1.v1-v2"},
 		{"the Secrets' metadata", c.metadata(), "kubectl-rotate/record"},
 	}
@@ -197,9 +210,10 @@ func (c *canary) places() []place {
 	return all
 }
 
-func (c *canary) serverLog() string {
+// log is what a server's pod has logged.
+func (c *canary) log(pod string) string {
 	c.Helper()
-	stream, err := c.kube.CoreV1().Pods(c.ns).GetLogs("postgresql-0", &corev1.PodLogOptions{}).Stream(c.ctx)
+	stream, err := c.kube.CoreV1().Pods(c.ns).GetLogs(pod, &corev1.PodLogOptions{}).Stream(c.ctx)
 	c.must("reading the server's log", err)
 	defer stream.Close()
 	text, err := io.ReadAll(stream)
