@@ -240,6 +240,7 @@ func TestRedisAbort(t *testing.T) {
 // A rotation of Redis, killed with SIGKILL at every boundary of a step, goes on with the same command, and ends as if nothing had
 // happened.
 func TestRedisKilledAtEveryStepBoundary(t *testing.T) {
+	long(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)
@@ -271,6 +272,7 @@ func TestRedisKilledAtEveryStepBoundary(t *testing.T) {
 
 // A second operator is refused, and told who is at it; both targets of one platform can be rotated at once.
 func TestTwoOperatorsAtRedis(t *testing.T) {
+	long(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	first := w.start("restricted", "redis", "--yes", "--soak=15s")
@@ -291,6 +293,7 @@ func TestTwoOperatorsAtRedis(t *testing.T) {
 
 // A node that is away at revoke is named, the run stays under way, and goes on when it is back; nobody is locked out meanwhile.
 func TestRedisNodeIsAwayAtRevoke(t *testing.T) {
+	long(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)

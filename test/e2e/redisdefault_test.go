@@ -16,6 +16,7 @@ import (
 // two passwords for a while. That this is lost at a restart is said before anything changes, and that nobody can tell who still
 // uses the old password is asked for: a yes covers neither.
 func TestRedisWithNothingButAPassword(t *testing.T) {
+	long(t)
 	w := &redisWorld{newCluster(t)}
 	w.plainRedis()
 	old := login{"default", string(w.secret("redis-credentials").Data["password"])}

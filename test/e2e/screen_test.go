@@ -34,6 +34,7 @@ func TestScreen(t *testing.T) {
 	s.press("p")
 	s.shows("p go on")
 	s.looksLike("soak-paused")
+	s.tmux("resize-window", "-t", s.name, "-x", "80", "-y", "40") // all that is left on the terminal fits
 	s.press("q")
 	s.shows("exit code 3", "kubectl rotate postgres --context restricted")
 	s.looksLike("left")

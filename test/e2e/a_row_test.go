@@ -6,6 +6,8 @@ import (
 )
 
 // Twenty rotations in a row, while 200 requests come in every second, lose none of them.
+//
+// It takes longest, and its file comes first: so it begins first, and the others go on beside it.
 func TestTwentyRotationsUnderLoad(t *testing.T) {
 	w := newWorld(t)
 	run := w.loadedWith(200)
