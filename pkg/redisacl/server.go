@@ -108,10 +108,20 @@ func (s *Server) Close() error {
 	return nil
 }
 
+// farewell is how long the end of the connections may take; by then the nodes have been told.
+const farewell = 100 * time.Millisecond
+
 func (s *Server) hangUp() {
-	for name, n := range s.conns {
-		n.close()
-		delete(s.conns, name)
+	var closing sync.WaitGroup
+	for _, n := range s.conns {
+		closing.Go(n.close)
+	}
+	clear(s.conns)
+	ended := make(chan struct{})
+	go func() { closing.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(farewell):
 	}
 }
 
