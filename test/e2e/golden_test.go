@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,22 +27,34 @@ var passing = []struct {
 	{regexp.MustCompile(` +\n`), "\n"},
 }
 
-// looksLike wants the screen to be the one that is kept under a name, but for what differs from run to run. With -update
-// it is kept.
+// looksLike waits for the screen to be the one that is kept under a name, but for what differs from run to run. With
+// -update it is kept.
 func (s *terminal) looksLike(name string) {
 	s.Helper()
-	got := strings.ReplaceAll(s.tmux("capture-pane", "-J", "-p", "-t", s.name), s.ns, "NAMESPACE")
-	for _, p := range passing {
-		got = p.what.ReplaceAllString(got, p.as)
-	}
 	path := filepath.Join("testdata", "screens", name+".txt")
 	if *update {
-		s.must("keeping the screen", os.WriteFile(path, []byte(got), 0o600))
+		s.must("keeping the screen", os.WriteFile(path, []byte(s.lasting()), 0o600))
 		return
 	}
 	want, err := os.ReadFile(path)
 	s.must("reading the screen that is kept", err)
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	end := time.Now().Add(10 * time.Second) // it may be in the middle of being drawn
+	diff := "?"
+	s.world.until(name+" is on the screen", func() bool {
+		diff = cmp.Diff(string(want), s.lasting())
+		return diff == "" || time.Now().After(end)
+	})
+	if diff != "" {
 		s.Errorf("%s (-want +got):\n%s", name, diff)
 	}
+}
+
+// lasting is what the screen shows without what differs from run to run.
+func (s *terminal) lasting() string {
+	s.Helper()
+	text := strings.ReplaceAll(s.tmux("capture-pane", "-J", "-p", "-t", s.name), s.ns, "NAMESPACE")
+	for _, p := range passing {
+		text = p.what.ReplaceAllString(text, p.as)
+	}
+	return strings.TrimRight(text, "\n") + "\n"
 }

@@ -16,6 +16,7 @@ import (
 // A rotation that is killed and continued by somebody else has both names; one that is killed at its very last event has
 // ended all the same; and no value stands in the history.
 func TestHistoryOfRotationsThatAreKilled(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	if !w.killAt(rotation.StepRollout, rotation.Waiting) {
 		t.Fatal("it was over before")
