@@ -77,7 +77,7 @@ func section(step string) string {
 	switch step {
 	case rotation.StepBegin, rotation.StepStage:
 		return "Before"
-	case rotation.StepDrain, rotation.StepRevoke, rotation.StepForget, rotation.StepSoak, rotation.StepRetire:
+	case rotation.StepDrain, rotation.StepRevoke, rotation.StepForget, rotation.StepSoak, rotation.StepSessions, rotation.StepRetire:
 		return "After"
 	}
 	return "During"

@@ -19,7 +19,11 @@ func (o *overlap) activate() Step {
 		Check:    o.isActive,
 		Guard:    guard,
 		Apply: func(ctx context.Context, rec Record) error {
-			return o.Store.Publish(ctx, rec.Revision, o.activeView(rec))
+			err := o.Store.Publish(ctx, rec.Revision, o.activeView(rec))
+			if err == nil {
+				o.madeActive = o.Now()
+			}
+			return err
 		},
 		Plan: func(ctx context.Context, rec Record) ([]string, error) {
 			return o.Store.Plan(ctx, rec, o.activeView(rec))

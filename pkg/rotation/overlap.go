@@ -20,6 +20,9 @@ type Options struct {
 	Window   time.Duration // how long nobody may be seen on the other versions before they count as idle
 	Lifetime time.Duration // how long after the last change what was issued under the old version is valid, leeway included
 	Skew     time.Duration // how far the clocks of the API server and the nodes may be apart
+	// Reloads says that consumers read the Secret again while they run: none is restarted, and what each of them does is seen
+	// by asking it, which takes a [Probed].
+	Reloads bool
 	// Terminate lets revoke end the sessions of clients that are not known pods; otherwise drain waits for them.
 	Terminate bool
 	// Preflight is looked at before a rotation begins: each may refuse, or give items, and changes nothing. Done ones are
@@ -37,6 +40,15 @@ type Options struct {
 	// Missed is who was turned away with one of the refused since then, as far as anything tells; an error says why that is
 	// not known, beside what is. It changes nothing. Nil: nothing tells.
 	Missed func(ctx context.Context, since time.Time, refused []Credential) ([]Refusal, error)
+	// Cut ends a pod at once, past any budget, with a second to finish. Where it is set, and a value has leaked, every pod that
+	// may hold it is ended before anything comes in its place. Nil: pods are replaced as their controllers do that.
+	Cut func(ctx context.Context, w Workload, p Pod) error
+	// Exits are the pods that this run has seen, with the ends of those that have ended. Nil: nobody looks.
+	Exits func() []Exit
+	// Asked is when the command was given; how long an answer to a leak took is counted from then.
+	Asked time.Time
+	// Aftermath is what is done once no pod accepts what has leaked, such as ending the sessions that came of it. Nil: nothing.
+	Aftermath Aftermath
 	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
 	Want Want
 	// Now is the API server's clock; nil is the local one.
@@ -58,6 +70,14 @@ type overlap struct {
 	without []string // what preflight has found missing that the operator may begin without
 
 	clients map[string]string // who had an address when it was turned away
+
+	replaced map[string]int // how many pods of each workload this run has ended for what they did
+	lives    time.Duration  // how long what is issued is valid, as the pods have shown it
+
+	off   map[string]bool      // pods that this run has ended at once
+	cutAt map[string]time.Time // and when it did so, by workload
+
+	madeActive time.Time // when this run has made the target active
 }
 
 // Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until
@@ -81,7 +101,11 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 		if r.tries() {
 			list = append(list, r.canary())
 		}
-		list = append(list, r.activate(), r.rollout())
+		list = append(list, r.activate())
+		if r.cuts() {
+			return append(list, s.revoke(), r.rollout(), s.retire())
+		}
+		list = append(list, r.rollout())
 		if r.gated() {
 			list = append(list, r.verify())
 		}
@@ -98,14 +122,18 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	if !i.Compromised {
 		list = append(list, k.publish(), k.distribute())
 	}
-	list = append(list, r.activate(), r.rollout())
+	list = append(list, r.activate(), r.safe(r.rollout()))
 	if r.gated() {
 		list = append(list, r.verify())
 	}
 	if !i.Compromised {
 		list = append(list, k.outlive())
 	}
-	return append(list, k.revoke(), k.forget(), k.retire())
+	list = append(list, k.revoke(), k.forget())
+	if i.Compromised && o.Aftermath != nil {
+		list = append(list, k.sessions())
+	}
+	return append(list, k.retire())
 }
 
 // tries says whether one pod tries the target first. Where the versions cannot overlap there is no such time, and nothing
@@ -175,7 +203,7 @@ func (o *overlap) whatIsAsked() string {
 	case o.intent.Back:
 		return fmt.Sprintf("go back to %v and erase %v; nothing is refused before nobody uses it", o.intent.To, o.intent.From)
 	case o.intent.Compromised:
-		return fmt.Sprintf("replace %v by %v at once; there is no way back", o.intent.From, o.intent.To)
+		return fmt.Sprintf("replace %v by %v at once; there is no way back%s%s", o.intent.From, o.intent.To, o.cutWarning(), o.endWarning())
 	}
 	return fmt.Sprintf("rotate %v to %v; until %v is retired, `kubectl rotate abort` undoes it", o.intent.From, o.intent.To, o.intent.From)
 }

@@ -198,13 +198,20 @@ func (r Record) Target() (c Credential, ok bool) {
 // looked at. It is never ahead of the truth.
 func PhaseOf(r Record) string {
 	_, staged := r.Target()
+	view := r.Latest().View
 	switch {
 	case r.Standby():
 		return ""
 	case !staged:
 		return StepStage
-	case r.Active() != r.Intent.To:
+	case view.Active != r.Intent.To && view.Accepts(r.Intent.To):
+		return StepDistribute
+	case view.Active != r.Intent.To:
 		return StepInstall
+	case len(view.Accept) > 1 && !r.Marks[MarkIdle].IsZero():
+		return StepDrain
+	case len(view.Accept) == 1 && !r.Marks[MarkIdle].IsZero():
+		return StepForget
 	case r.Marks[MarkQuarantined].IsZero():
 		return StepRollout
 	case len(r.Gone) > 0 && r.Finished().After(r.Marks[MarkQuarantined]):

@@ -11,6 +11,7 @@ func (o *overlap) rollout() Step {
 	return o.withoutCanaries(o.everywhere(spread{
 		name: StepRollout, goal: "every pod runs on the new version",
 		fits: func(v View) bool { return v.Active == o.intent.To },
+		want: o.signs,
 	}))
 }
 
@@ -19,6 +20,19 @@ func (o *overlap) rollout() Step {
 type spread struct {
 	name, goal string
 	fits       func(View) bool
+	// want is what each pod is asked beside that, where it can be asked; nil: nothing.
+	want func(rec Record, target Credential) Wanted
+	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no question.
+	settles bool
+}
+
+// signs is what pods are to do once the target is the active version. An answer to a leak is not held up by it: what counts
+// then is looked at once the old version is refused.
+func (o *overlap) signs(_ Record, target Credential) Wanted {
+	if o.intent.Compromised {
+		return Wanted{}
+	}
+	return Wanted{Accept: []Credential{target}, Sign: &target}
 }
 
 // everywhere is the step of a spread.
@@ -32,7 +46,7 @@ func (o *overlap) everywhere(a spread) Step {
 			if err != nil {
 				return State{}, err
 			}
-			return o.progress(a, workloads, rec.Editions), nil
+			return o.probed(ctx, a, rec, workloads, o.progress(a, workloads, rec.Editions))
 		},
 		Apply: func(ctx context.Context, rec Record) error {
 			workloads, err := o.Consumers.Workloads(ctx)
@@ -43,26 +57,39 @@ func (o *overlap) everywhere(a spread) Step {
 				if err := o.bring(ctx, w, rec.Editions, a.fits); err != nil {
 					return fmt.Errorf("moving %s: %w", w.Name, err)
 				}
+				if err := o.cutOff(ctx, w, rec.Editions, a.fits); err != nil {
+					return err
+				}
 			}
-			return nil
+			return o.replaceWrong(ctx, a, rec, workloads)
 		},
 		Plan: func(ctx context.Context, _ Record) (lines []string, err error) {
 			workloads, err := o.Consumers.Workloads(ctx)
 			for _, w := range workloads {
-				line := fmt.Sprintf("roll %s: %d pods", w.Name, w.Desired)
-				if w.Fixed {
-					line = "restart by hand: " + w.Name
-				}
-				lines = append(lines, line)
+				lines = append(lines, o.rolling(w))
 			}
 			return lines, err
 		},
 	}
 }
 
+// rolling says what a spread does about w, for people.
+func (o *overlap) rolling(w Workload) string {
+	switch {
+	case o.Reloads:
+		return fmt.Sprintf("wait for %s to read the Secret again: %d pods", w.Name, w.Desired)
+	case w.Fixed:
+		return "restart by hand: " + w.Name
+	}
+	return fmt.Sprintf("roll %s: %d pods", w.Name, w.Desired)
+}
+
 // bring moves w's template, or, where that is done and its controller sees nothing to do, ends one pod that does
 // not fit: one at a time, and only while all others serve.
 func (o *overlap) bring(ctx context.Context, w Workload, editions []Edition, fits func(View) bool) error {
+	if o.Reloads {
+		return nil
+	}
 	if o.toMove(w, editions, fits) {
 		return o.move(ctx, w, o.home(w, editions, fits))
 	}
@@ -105,6 +132,9 @@ func (o *overlap) leftover(w Workload, editions []Edition, fits func(View) bool)
 // progress is how far the workloads have come: the template of each first, then its pods.
 func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) State {
 	s := State{Phase: Done}
+	if o.Reloads {
+		return s // what they were handed at their start says nothing
+	}
 	pods, moved := 0, 0
 	for _, w := range workloads {
 		template, old := o.toMove(w, editions, a.fits), false
@@ -118,6 +148,7 @@ func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) S
 				moved++
 			}
 			s.worsen(item.Phase == ToDo, Waiting)
+			s.worsen(o.toCut(w, p, editions, a.fits), ToDo)
 			s.Items = append(s.Items, item)
 			old = old || item.Phase == ToDo
 		}

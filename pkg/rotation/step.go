@@ -96,6 +96,7 @@ const (
 	StepRevoke     = "revoke"
 	StepForget     = "forget"
 	StepSoak       = "soak"
+	StepSessions   = "sessions"
 	StepRetire     = "retire"
 )
 
@@ -103,6 +104,6 @@ const (
 func StepNames() []string {
 	return []string{
 		StepBegin, StepStage, StepInstall, StepCanary, StepPublish, StepDistribute, StepActivate, StepRollout,
-		StepVerify, StepDrain, StepRevoke, StepForget, StepSoak, StepRetire,
+		StepVerify, StepDrain, StepRevoke, StepForget, StepSoak, StepSessions, StepRetire,
 	}
 }

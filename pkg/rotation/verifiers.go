@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // verifiers is a rotation whose system reads the application's Secret itself: those who verify what was
@@ -38,6 +39,13 @@ func (k *verifiers) distribute() Step {
 	return k.everywhere(spread{
 		name: StepDistribute, goal: "every pod accepts the new version",
 		fits: func(v View) bool { return v.Accepts(k.intent.To) },
+		want: func(rec Record, target Credential) Wanted {
+			want := Wanted{Accept: []Credential{target}}
+			if active, live := rec.Live[rec.Active()]; live && active.V != target.V {
+				want.Accept = append(want.Accept, active)
+			}
+			return want
+		},
 	})
 }
 
@@ -47,23 +55,47 @@ func (k *verifiers) outlive() Step {
 	return Step{
 		Name: StepDrain,
 		Goal: "everything issued under the old version has expired",
-		Check: func(_ context.Context, rec Record) (State, error) {
+		Check: func(ctx context.Context, rec Record) (State, error) {
 			idle := rec.Marks[MarkIdle]
-			switch end := idle.Add(k.Lifetime); {
+			switch {
 			case !published(rec):
 				return State{Phase: Done, Note: "nothing was ever issued under it"}, nil
 			case idle.IsZero():
-				return State{Phase: ToDo, Note: "nobody issues under it any more"}, nil
-			case k.Now().Before(end):
-				return State{Phase: Waiting, Until: end, Note: "the last of it expires at the given time"}, nil
-			default:
-				return State{Phase: Done, Note: fmt.Sprintf("nothing was issued under it for %v", k.Lifetime)}, nil
+				return State{Phase: ToDo, Note: "since when nobody issues under it is not on record yet"}, nil
 			}
+			life, err := k.lifetime(ctx)
+			if err != nil {
+				return State{}, err
+			}
+			if end := idle.Add(life); k.Now().Before(end) {
+				return State{Phase: Waiting, Until: end, Note: fmt.Sprintf("nothing is issued under it since %s; what was is valid for %v",
+					idle.UTC().Format(time.TimeOnly), life)}, nil
+			}
+			return State{Phase: Done, Note: fmt.Sprintf("nothing was issued under it for %v", life)}, nil
 		},
 		Apply: func(ctx context.Context, rec Record) error {
 			return k.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkIdle, k.Now()) })
 		},
 	}
+}
+
+// lifetime is how long what was issued stays valid: as the pods themselves show it, else as the options say.
+func (k *verifiers) lifetime(ctx context.Context) (time.Duration, error) {
+	p, ok := k.System.(Probed)
+	if !ok {
+		return k.Lifetime, nil
+	}
+	if k.lives > 0 {
+		return k.lives, nil
+	}
+	workloads, err := k.Consumers.Workloads(ctx)
+	if err == nil {
+		k.lives, err = p.Lifetime(ctx, workloads)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("how long what was issued is valid: %w", err)
+	}
+	return k.lives, nil
 }
 
 // revoke takes the other versions out of the application's Secret.
@@ -93,7 +125,18 @@ func (k *verifiers) alone(v View) bool { return slices.Equal(v.Accept, []Version
 
 // forget has every verifier refuse the other versions.
 func (k *verifiers) forget() Step {
-	return k.everywhere(spread{name: StepForget, goal: "no pod accepts the old version", fits: k.alone})
+	return k.everywhere(spread{
+		name: StepForget, goal: "no pod accepts the old version", fits: k.alone, settles: true,
+		want: func(rec Record, target Credential) Wanted {
+			want := Wanted{Accept: []Credential{target}}
+			for _, c := range rec.Others() {
+				if !c.Value.Empty() {
+					want.Refuse = append(want.Refuse, c)
+				}
+			}
+			return want
+		},
+	})
 }
 
 // retire forgets the values of the other versions.

@@ -327,3 +327,15 @@ func (o *operator) Replace(_ context.Context, _ rotation.Workload, p rotation.Po
 		return nil
 	})
 }
+
+// cut ends a pod at once, with another made in its place.
+func (o *operator) cut(_ context.Context, _ rotation.Workload, p rotation.Pod) error {
+	return o.effect(func(w *World) error {
+		i, _ := strconv.Atoi(p.Name)
+		if i < maxSlots {
+			w.replace(uint8(i), w.newest())
+		}
+		w.pods[i%maxSlots].leaving = pod{}
+		return nil
+	})
+}

@@ -15,12 +15,14 @@ import (
 type Bounds struct {
 	Told      bool // search a server that is told what to accept; else verifiers that read the Secret
 	Single    bool // the server keeps one version at a time; with Told
+	Asked     bool // the verifiers say themselves what they make of a version; without Told
 	Attempts  int  // how many decisions operators may make: rotations, aborts and emergencies
 	Pods      int  // how many pods the workload wants, 1 or 2
 	Stale     bool // kubelets may hand a new pod the edition before the newest
 	Stalled   bool // one operator may fall asleep right before any effect, and wake up at any time after
 	Emergency bool // operators may declare a version compromised
 	Gate      bool // there is a gate, which may be good or bad at any time
+	Cut       bool // pods that may hold a compromised version are ended at once
 
 	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
 	Sabotage func([]rotation.Step) []rotation.Step
@@ -262,10 +264,15 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 		parts.System = single{server{op}}
 	case s.Told:
 		parts.System = server{op}
+	case s.Asked:
+		parts.System = asked{verifiers{op}}
 	}
 	options := rotation.Options{Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record()}
 	if s.Gate {
 		options.Gates = []rotation.Gate{{Name: "gate", Look: op.gate}}
+	}
+	if s.Cut {
+		options.Cut = op.cut
 	}
 	steps := rotation.Overlap(parts, i, options)
 	if s.Sabotage != nil {

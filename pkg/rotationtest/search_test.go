@@ -21,6 +21,8 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Stale: true}, false},
 		{Bounds{Told: true, Attempts: 3, Pods: 1, Emergency: true}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true, Cut: true}, false},
+		{Bounds{Attempts: 2, Pods: 2, Emergency: true, Cut: true}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 1, Stalled: true}, true},
 		{Bounds{Told: true, Attempts: 3, Pods: 1, Gate: true}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 1, Gate: true, Emergency: true}, false},
@@ -32,6 +34,8 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Told: true, Single: true, Attempts: 2, Pods: 1, Stalled: true}, true},
 		{Bounds{Attempts: 3, Pods: 1}, false},
 		{Bounds{Attempts: 2, Pods: 2}, false},
+		{Bounds{Asked: true, Attempts: 3, Pods: 1}, false},
+		{Bounds{Asked: true, Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Attempts: 2, Pods: 1, Stalled: true}, true},
 	} {
@@ -59,7 +63,7 @@ func name(b Bounds) string {
 	for _, o := range []struct {
 		on   bool
 		name string
-	}{{b.Single, "one version at a time"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}} {
+	}{{b.Single, "one version at a time"}, {b.Asked, "asked themselves"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}, {b.Cut, "pods ended at once"}} {
 		if o.on {
 			parts = append(parts, o.name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -30,6 +31,56 @@ func (s verifiers) InUse(context.Context, rotation.Credential) (rotation.Usage, 
 	return rotation.Usage{}, nil
 }
 
+// asked are verifiers each of whose pods says what it makes of a version.
+type asked struct{ verifiers }
+
+var _ rotation.Probed = asked{}
+
+// Lifetime is the wait of this world.
+func (s asked) Lifetime(context.Context, []rotation.Workload) (time.Duration, error) {
+	return wait, nil
+}
+
+// Probe goes by what each pod was really handed.
+func (s asked) Probe(_ context.Context, workloads []rotation.Workload, want rotation.Wanted) (all []rotation.Reply, err error) {
+	if s.dead {
+		return nil, errKilled
+	}
+	for _, load := range workloads {
+		for _, p := range load.Pods {
+			reply := rotation.Reply{Workload: load.Name, Pod: p.Name, Status: rotation.Accepts}
+			if !s.world.heldBy(p).does(want) {
+				reply.Status = rotation.Altered
+			}
+			all = append(all, reply)
+		}
+	}
+	return all, nil
+}
+
+// heldBy is the view that the pod of a record was handed.
+func (w *World) heldBy(p rotation.Pod) view {
+	i, _ := strconv.Atoi(p.Name)
+	if i >= maxSlots {
+		return w.views[w.pods[i-maxSlots].leaving.holds]
+	}
+	return w.views[w.pods[i].now.holds]
+}
+
+func (v view) does(want rotation.Wanted) bool {
+	for _, c := range want.Accept {
+		if v.accept&(1<<c.V) == 0 {
+			return false
+		}
+	}
+	for _, c := range want.Refuse {
+		if v.accept&(1<<c.V) != 0 {
+			return false
+		}
+	}
+	return want.Sign == nil || rotation.Version(v.active) == want.Sign.V
+}
+
 // server is a system that is told, with a lock of its own around each effect and the look at the intent before it.
 type server struct{ *operator }
 
@@ -50,7 +101,8 @@ func (s server) Standing(_ context.Context, c rotation.Credential) (places []rot
 	return places, nil
 }
 
-// InUse is every session of c: each pod has one, and so has the client outside.
+// InUse is every session of c: each pod has one, and so has the client outside. What no node accepts any more has none: a
+// revocation ends them.
 func (s server) InUse(_ context.Context, c rotation.Credential) (rotation.Usage, error) {
 	if s.dead {
 		return rotation.Usage{}, errKilled
@@ -58,7 +110,7 @@ func (s server) InUse(_ context.Context, c rotation.Credential) (rotation.Usage,
 	use := rotation.Usage{Known: true}
 	w := s.world
 	add := func(address string, v uint8) {
-		if rotation.Version(v) == c.V {
+		if rotation.Version(v) == c.V && w.acceptedSomewhere(v) {
 			use.Sessions = append(use.Sessions, rotation.Session{Address: address, Since: now()})
 		}
 	}
@@ -70,6 +122,15 @@ func (s server) InUse(_ context.Context, c rotation.Credential) (rotation.Usage,
 	}
 	add("outside", w.outside)
 	return use, nil
+}
+
+func (w *World) acceptedSomewhere(v uint8) bool {
+	for n := range w.at {
+		if w.at[n][v] == accepts {
+			return true
+		}
+	}
+	return false
 }
 
 // told runs an effect on every node, one after the other: a fault may strike between two.

@@ -40,6 +40,26 @@ func (a Across) Replace(ctx context.Context, w rotation.Workload, p rotation.Pod
 	return c.Replace(ctx, w, p)
 }
 
+// Cut is [Consumers.Cut] in w's namespace.
+func (a Across) Cut(ctx context.Context, w rotation.Workload, p rotation.Pod) error {
+	c, w := a.of(w)
+	return c.Cut(ctx, w, p)
+}
+
+// Exits is [Consumers.Exits] in all namespaces.
+func (a Across) Exits(ctx context.Context) func() []rotation.Exit {
+	var each []func() []rotation.Exit
+	for _, c := range a {
+		each = append(each, c.Exits(ctx))
+	}
+	return func() (all []rotation.Exit) {
+		for _, exits := range each {
+			all = append(all, exits()...)
+		}
+		return all
+	}
+}
+
 // Preflight is [Consumers.Preflight] in all namespaces.
 func (a Across) Preflight(ctx context.Context) (notes []string, asks []rotation.Item, err error) {
 	for i, c := range a {

@@ -1,0 +1,62 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Aftermath ends what came of a leaked value and outlives it: sessions that were opened with it.
+type Aftermath interface {
+	// Look says what would be ended, with how many there are now, for people. It changes nothing.
+	Look(ctx context.Context) ([]string, error)
+	// End ends them, and says how many there were. It can be repeated.
+	End(ctx context.Context) (what string, err error)
+	// Warning is what else goes with them, as the end of a sentence; "" where nothing does.
+	Warning() string
+}
+
+// MarkEnded is when what came of a leaked value was ended. New sessions look the same as old ones: that it was done can't be
+// observed later.
+const MarkEnded = "ended"
+
+// endWarning is what is said of the aftermath before it is agreed to.
+func (o *overlap) endWarning() string {
+	if o.Aftermath == nil {
+		return ""
+	}
+	return o.Aftermath.Warning()
+}
+
+// sessions ends what was opened with the leaked value. Not before every pod refuses it: a list of tokens that are not to be
+// accepted any more may stand beside the sessions, and would let them in again if it went first.
+func (k *verifiers) sessions() Step {
+	ended := ""
+	return Step{
+		Name: StepSessions,
+		Goal: "what was opened with the old version has ended",
+		Check: func(_ context.Context, rec Record) (State, error) {
+			at := rec.Marks[MarkEnded]
+			switch {
+			case at.IsZero():
+				return State{Phase: ToDo, Note: "sessions of before are still there"}, nil
+			case ended == "":
+				return State{Phase: Done, Note: "ended at " + at.UTC().Format(time.TimeOnly) + " UTC"}, nil
+			}
+			return State{Phase: Done, Note: ended}, nil
+		},
+		Apply: func(ctx context.Context, rec Record) error {
+			if err := k.fence(ctx); err != nil {
+				return err
+			}
+			what, err := k.Aftermath.End(ctx)
+			if err != nil {
+				return fmt.Errorf("ending sessions: %w", err)
+			}
+			ended = what
+			return k.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkEnded, k.Now()) })
+		},
+		Plan:     func(ctx context.Context, _ Record) ([]string, error) { return k.Aftermath.Look(ctx) },
+		Resurvey: true,
+	}
+}

@@ -1,0 +1,156 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Probed is a System whose pods can be asked themselves, one by one, what they make of each version: what they were handed
+// is one thing, and what they do with it another.
+type Probed interface {
+	System
+	// Probe asks the pods of all workloads, the terminating ones too, and gives one answer for each. What is asked has no
+	// effect. An error means that nothing could be asked at all.
+	Probe(ctx context.Context, workloads []Workload, want Wanted) ([]Reply, error)
+	// Lifetime is how long what is issued now stays valid, by the clocks of all who verify it.
+	Lifetime(ctx context.Context, workloads []Workload) (time.Duration, error)
+}
+
+// Wanted is what pods are to make of the versions.
+type Wanted struct {
+	Accept []Credential // what was signed with one of these is accepted
+	Refuse []Credential // and with one of these refused, while the same under one of Accept passes
+	Sign   *Credential  // what a pod issues is signed with this; nil: it may be any
+}
+
+// Reply is what one pod made of the versions. Its status is Accepts where all was as wanted, Altered where something was
+// not, Unproven where the pod can't be asked at all, and Unknown where it could not be asked now.
+type Reply struct {
+	Workload string
+	Pod      string
+	Status   Status
+	Proof    string // "accepts jwt-secret-v2, issues under jwt-secret-v1"
+}
+
+// asks is what a spread has pods asked, beside what they were handed; ok is false where there is nobody who could.
+func (o *overlap) asks(a spread, rec Record) (Probed, Wanted, bool) {
+	p, ok := o.System.(Probed)
+	t, staged := rec.Target()
+	if !ok || !staged || a.want == nil {
+		return nil, Wanted{}, false
+	}
+	want := a.want(rec, t)
+	return p, want, len(want.Accept) > 0
+}
+
+// probed is what becomes of a spread that is done by what pods were handed, once they have been asked themselves.
+func (o *overlap) probed(ctx context.Context, a spread, rec Record, workloads []Workload, s State) (State, error) {
+	p, want, ok := o.asks(a, rec)
+	if !ok || s.Phase != Done && s.Phase != Doubtful {
+		return s, nil
+	}
+	answers, err := p.Probe(ctx, workloads, want)
+	if err != nil {
+		return State{}, fmt.Errorf("asking the pods: %w", err)
+	}
+	return o.answered(a, workloads, answers, s), nil
+}
+
+// answered is s with what pods have said. One that does not do as wanted, although it was handed the right thing, is replaced:
+// a kubelet may have had an old Secret. Where that is not it, no pod would do better.
+func (o *overlap) answered(a spread, workloads []Workload, answers []Reply, s State) State {
+	s.Items = nil
+	proven, unproven := 0, ""
+	for _, w := range workloads {
+		wrong := o.wrong(w, answers)
+		for _, p := range w.Pods {
+			answer := answerOf(w, p, answers)
+			phase := o.judgeAnswer(a, w, p, answer.Status, wrong)
+			item := Item{Name: "pod/" + p.Name, Of: w.Name, Phase: phase, Note: answer.Proof}
+			switch answer.Status {
+			case Accepts:
+				proven++
+			case Unproven:
+				unproven, item.Note = "; of the others it is known what they were handed, and not what they do with it: "+answer.Proof, ""
+			}
+			s.worsen(phase != Done, phase)
+			s.Items = append(s.Items, item)
+		}
+	}
+	s.Note = fmt.Sprintf("%d of %d pods proven%s", proven, len(s.Items), unproven)
+	return s
+}
+
+func answerOf(w Workload, p Pod, answers []Reply) Reply {
+	for _, a := range answers {
+		if a.Workload == w.Name && a.Pod == p.Name {
+			return a
+		}
+	}
+	return Reply{Status: Unknown, Proof: "not asked"}
+}
+
+// wrong are the pods of w, those that stay, which do not do as wanted.
+func (o *overlap) wrong(w Workload, answers []Reply) (pods []Pod) {
+	for _, p := range w.Pods {
+		if answerOf(w, p, answers).Status == Altered && !p.Terminating && !p.Unreachable {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+// judgeAnswer is the phase of one pod.
+func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong []Pod) Phase {
+	switch {
+	case p.Unreachable:
+		return Doubtful
+	case status == Accepts:
+		return Done
+	case status == Unproven && (a.settles || o.intent.Compromised):
+		return Done
+	case status == Unproven:
+		return Doubtful
+	case status != Altered || p.Terminating || o.Reloads:
+		return Waiting
+	case o.hopeless(w, wrong) && a.settles:
+		return Waiting
+	case o.hopeless(w, wrong):
+		return Failed
+	}
+	return ToDo
+}
+
+// hopeless says whether to replace more pods of w would change nothing: all of them are wrong, or as many were
+// replaced as it has.
+func (o *overlap) hopeless(w Workload, wrong []Pod) bool {
+	n := o.replaced[w.Name]
+	return n >= max(1, w.Desired) || len(wrong) > 1 && len(wrong) >= w.Desired
+}
+
+// replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
+func (o *overlap) replaceWrong(ctx context.Context, a spread, rec Record, workloads []Workload) error {
+	p, want, ok := o.asks(a, rec)
+	if !ok || o.Reloads || o.progress(a, workloads, rec.Editions).Phase != Done {
+		return nil
+	}
+	answers, err := p.Probe(ctx, workloads, want)
+	if err != nil {
+		return fmt.Errorf("asking the pods: %w", err)
+	}
+	for _, w := range workloads {
+		wrong := o.wrong(w, answers)
+		if len(wrong) == 0 || o.hopeless(w, wrong) || w.Fixed || !w.Settled || w.ready() < w.Desired {
+			continue
+		}
+		if err := o.replace(ctx, w, wrong[0]); err != nil {
+			return fmt.Errorf("replacing pod %s, which does not do what its label says: %w", wrong[0].Name, err)
+		}
+		if o.replaced == nil {
+			o.replaced = map[string]int{}
+		}
+		o.replaced[w.Name]++
+	}
+	return nil
+}

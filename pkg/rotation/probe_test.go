@@ -1,0 +1,158 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// oracle is a Probed that has an answer for each pod.
+type oracle struct {
+	System
+	says map[string]Status
+	life time.Duration
+	err  error
+}
+
+func (o *oracle) Probe(_ context.Context, workloads []Workload, _ Wanted) (all []Reply, err error) {
+	for _, w := range workloads {
+		for _, p := range w.Pods {
+			all = append(all, Reply{Workload: w.Name, Pod: p.Name, Status: o.says[p.Name], Proof: "so it is"})
+		}
+	}
+	return all, o.err
+}
+
+func (o *oracle) Lifetime(context.Context, []Workload) (time.Duration, error) { return o.life, o.err }
+
+// verifying is a rotation of what pods verify with, from v1 to v2, which is published, with pods that all were handed it.
+func verifying(i Intent, says map[string]Status, names ...string) (*verifiers, *fleet, Record) {
+	w := Workload{Name: "deployment/backend", Edition: 2, Settled: true, Desired: len(names)}
+	for _, name := range names {
+		w.Pods = append(w.Pods, aPod(name, 2, noon.Add(90*time.Minute)))
+	}
+	f := &fleet{workloads: []Workload{w}}
+	both := View{Active: i.From, Accept: []Version{1, 2}}
+	o := &overlap{
+		Parts:  Parts{System: &oracle{says: says}, Store: decided{intent: i}, Consumers: f},
+		intent: i, Options: Options{Skew: time.Second, Now: func() time.Time { return noon.Add(3 * time.Hour) }},
+	}
+	return &verifiers{o}, f, Record{Intent: &i, Live: live(1, 2), Editions: editions(only(1), both)}
+}
+
+// What pods were handed is one thing: they are asked what they make of it, and each answer has its consequence.
+func TestPodsAreAskedWhatTheyMakeOfIt(t *testing.T) {
+	leak := Intent{From: 1, To: 2, Attempt: 1, Compromised: true}
+	for _, c := range []struct {
+		name     string
+		intent   Intent
+		says     map[string]Status
+		want     Phase
+		replaced []string
+	}{
+		{"all do as wanted", toSecond, map[string]Status{"a": Accepts, "b": Accepts}, Done, nil},
+		{"one was handed something old: another is made in its place", toSecond, map[string]Status{"a": Accepts, "b": Altered}, ToDo, []string{"b"}},
+		{"none does, and no other one would", toSecond, map[string]Status{"a": Altered, "b": Altered}, Failed, nil},
+		{"one could not be asked now", toSecond, map[string]Status{"a": Accepts, "b": Unknown}, Waiting, nil},
+		{"one gives no answer at all", toSecond, map[string]Status{"a": Accepts}, Waiting, nil},
+		{"none can be asked: somebody has to agree", toSecond, map[string]Status{"a": Unproven, "b": Unproven}, Doubtful, nil},
+		{"and nobody is waited for where a value has leaked", leak, map[string]Status{"a": Unproven, "b": Unproven}, Done, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, f, rec := verifying(c.intent, c.says, "a", "b")
+			step := k.distribute()
+			s, err := step.Check(t.Context(), rec)
+			if err != nil || s.Phase != c.want {
+				t.Errorf("phase is %q (%s), %v; want %q", s.Phase, s.Note, err, c.want)
+			}
+			if err := step.Apply(t.Context(), rec); err != nil || !slices.Equal(f.replaced, c.replaced) {
+				t.Errorf("replaced %v, %v; want %v", f.replaced, err, c.replaced)
+			}
+		})
+	}
+}
+
+// As many pods are replaced for what they do as a workload has, and no more: then it is not the kubelet.
+func TestPodsAreNotReplacedForEver(t *testing.T) {
+	k, f, rec := verifying(toSecond, map[string]Status{"a": Accepts, "b": Altered}, "a", "b")
+	step := k.distribute()
+	for range 5 {
+		if err := step.Apply(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := step.Check(t.Context(), rec); len(f.replaced) != 2 || err != nil || s.Phase != Failed {
+		t.Errorf("replaced %v, and then it is %q, %v", f.replaced, s.Phase, err)
+	}
+}
+
+// Once the old version is refused nothing is taken back for a pod that still accepts it: that would bring it back.
+func TestAPodThatStillAcceptsTheOldOneIsNoReasonToGoBack(t *testing.T) {
+	k, _, rec := verifying(toSecond, map[string]Status{"a": Altered, "b": Altered}, "a", "b")
+	rec.Editions = editions(only(1), only(2))
+	if s, err := k.forget().Check(t.Context(), rec); err != nil || s.Phase != Waiting {
+		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
+	}
+}
+
+// Consumers that read the Secret again by themselves are left alone: what they say is waited for.
+func TestConsumersThatReadAgainAreNotRestarted(t *testing.T) {
+	k, f, rec := verifying(toSecond, map[string]Status{"a": Accepts, "b": Altered}, "a", "b")
+	k.Reloads = true
+	for i := range f.workloads[0].Pods {
+		f.workloads[0].Pods[i].Edition, f.workloads[0].Edition = 0, 0
+	}
+	step := k.distribute()
+	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Waiting {
+		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
+	}
+	if err := step.Apply(t.Context(), rec); err != nil || len(f.moved)+len(f.replaced) > 0 {
+		t.Errorf("moved %v, replaced %v, %v", f.moved, f.replaced, err)
+	}
+	k.System.(*oracle).says["b"] = Accepts
+	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Done {
+		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
+	}
+}
+
+// How long the old version is waited out is read from what is issued, counted from when nobody issued under it any more.
+func TestTheOldVersionIsWaitedOutAsLongAsWhatIsIssuedLives(t *testing.T) {
+	k, _, rec := verifying(toSecond, nil, "a")
+	k.System.(*oracle).life = 2 * time.Hour
+	idle := noon.Add(90 * time.Minute)
+	rec.Marks = map[string]time.Time{MarkIdle: idle}
+	step := k.outlive()
+	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Waiting || !s.Until.Equal(idle.Add(2*time.Hour)) {
+		t.Errorf("it is %q until %v, %v", s.Phase, s.Until, err)
+	}
+	rec.Marks[MarkIdle] = noon
+	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Done {
+		t.Errorf("it is %q, %v", s.Phase, err)
+	}
+	k.lives, k.System.(*oracle).err = 0, errors.New("nobody to ask")
+	if _, err := step.Check(t.Context(), rec); err == nil {
+		t.Error("it was over although nobody could be asked")
+	}
+}
+
+// How far a rotation of what pods verify with has come is told by what the Secret accepts.
+func TestPhaseOfWhatPodsVerifyWith(t *testing.T) {
+	both := func(active Version) View { return View{Active: active, Accept: []Version{1, 2}} }
+	idle := map[string]time.Time{MarkIdle: noon}
+	for _, c := range []struct {
+		editions []Edition
+		marks    map[string]time.Time
+		want     string
+	}{
+		{editions(only(1), both(1)), nil, StepDistribute},
+		{editions(only(1), both(1), both(2)), nil, StepRollout},
+		{editions(only(1), both(1), both(2)), idle, StepDrain},
+		{editions(only(1), both(1), both(2), only(2)), idle, StepForget},
+	} {
+		if got := PhaseOf(Record{Intent: &toSecond, Live: live(1, 2), Editions: c.editions, Marks: c.marks}); got != c.want {
+			t.Errorf("phase is %q, want %q", got, c.want)
+		}
+	}
+}
