@@ -1,0 +1,169 @@
+package jwtkeys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Asked are verifiers whose pods are asked, each over a way of its own, what they make of tokens that are minted for it. A
+// Service in front of them would hide the one that does otherwise. It is a [rotation.Probed]; its fields are set once, before
+// its first use.
+type Asked struct {
+	Unasked
+	Algorithm string // HS256, HS384, HS512
+	Verify    Request
+	Issue     *Request // nil: pods issue nothing that could be looked at
+	Body      rotation.Secret
+	Field     string // of the JSON answer to Issue that holds the token
+	Claims    map[string]any
+	Scheme    string // http or https
+	Port      int
+	// Dial is the way to a pod.
+	Dial func(workload, pod string) func(ctx context.Context, network, address string) (net.Conn, error)
+	// Covers says whether the pods of a workload answer these requests; nil: all do.
+	Covers func(workload string) bool
+	Now    func() time.Time // the API server's clock; nil is the local one
+
+	mu    sync.Mutex
+	model *model // of a token that was issued
+}
+
+// Request is what to ask a pod for.
+type Request struct{ Method, Path string }
+
+var _ rotation.Probed = (*Asked)(nil)
+
+const (
+	patience = 5 * time.Second // for all that one pod is asked
+	atOnce   = 16              // pods
+)
+
+// Probe asks every pod that is there to answer. One that is starting is not asked yet.
+func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want rotation.Wanted) ([]rotation.Reply, error) {
+	var replies []rotation.Reply
+	var pods []rotation.Pod
+	for _, w := range workloads {
+		for _, p := range w.Pods {
+			replies, pods = append(replies, rotation.Reply{Workload: w.Name, Pod: p.Name}), append(pods, p)
+		}
+	}
+	var all sync.WaitGroup
+	room := make(chan struct{}, atOnce)
+	for i := range replies {
+		r, p := &replies[i], pods[i]
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			r.Status, r.Proof = a.ask(ctx, r.Workload, p, want)
+		})
+	}
+	all.Wait()
+	return replies, ctx.Err()
+}
+
+// ask is what one pod makes of the versions.
+func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want rotation.Wanted) (rotation.Status, string) {
+	switch {
+	case a.Covers != nil && !a.Covers(workload):
+		return rotation.Unproven, "not asked: the probe is not for its workload"
+	case !p.Ready && !p.Terminating:
+		return rotation.Unknown, "starting"
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	v := a.visit(workload, p.Name)
+	defer v.close()
+	return v.judge(ctx, want)
+}
+
+// Lifetime is how long an issued token is valid, the leeway of those who verify it included: the longer of what is said of
+// it and of what one that was issued just now says of itself.
+func (a *Asked) Lifetime(ctx context.Context, workloads []rotation.Workload) (time.Duration, error) {
+	if a.Issue == nil {
+		return a.Unasked.Lifetime(ctx, workloads)
+	}
+	var errs []error
+	for _, w := range workloads {
+		for _, p := range w.Pods {
+			if !p.Ready || p.Terminating || a.Covers != nil && !a.Covers(w.Name) {
+				continue
+			}
+			life, err := a.lifeAt(ctx, w.Name, p.Name)
+			if err == nil {
+				return max(a.Lives, life) + a.Leeway, nil
+			}
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, errors.New("no pod that issues tokens is ready"))
+	}
+	return 0, fmt.Errorf("%w: %w", rotation.ErrUnavailable, errors.Join(errs...))
+}
+
+func (a *Asked) lifeAt(ctx context.Context, workload, pod string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	v := a.visit(workload, pod)
+	defer v.close()
+	token, err := v.issue(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("pod %s: %w", pod, err)
+	}
+	m, err := modelOf(token)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("pod %s: %w", pod, err)
+	case m.life > 0:
+		return m.life, nil
+	case a.Lives > 0:
+		return a.Lives, nil
+	}
+	return 0, rotation.WithHint(fmt.Errorf("pod %s issues tokens that never end: they have no exp", pod),
+		"say in the configuration how long they count: jwt.lifetime")
+}
+
+// Preflight refuses where the key in use does not show as it should: then nothing that pods answer would prove anything.
+func (a *Asked) Preflight(ctx context.Context, workloads []rotation.Workload, current rotation.Credential) (notes []string, err error) {
+	want := rotation.Wanted{Accept: []rotation.Credential{current}}
+	if a.Issue != nil {
+		want.Sign = &current
+	}
+	replies, err := a.Probe(ctx, workloads, want)
+	if err != nil {
+		return nil, err
+	}
+	asked := 0
+	for _, r := range replies {
+		switch r.Status {
+		case rotation.Accepts:
+			asked++
+		case rotation.Altered:
+			return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("pod %s, before anything has changed: %s", r.Pod, r.Proof),
+				"look at jwt.probe, jwt.algorithm and jwt.probe.claims in the configuration, and at the pod's log"))
+		case rotation.Unproven:
+			notes = append(notes, fmt.Sprintf("pod %s of %s is %s: what it makes of the new key is not proven", r.Pod, r.Workload, r.Proof))
+		default:
+			notes = append(notes, fmt.Sprintf("pod %s of %s could not be asked: %s", r.Pod, r.Workload, r.Proof))
+		}
+	}
+	if asked == 0 {
+		return notes, rotation.Refuse(rotation.WithHint(fmt.Errorf("no pod answers the probe as it should: %s", strings.Join(notes, "; ")),
+			"look at jwt.probe in the configuration, or leave it out"))
+	}
+	return notes, nil
+}
+
+func (a *Asked) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}

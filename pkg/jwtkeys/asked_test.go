@@ -1,0 +1,246 @@
+package jwtkeys
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// service is a pod that signs and verifies.
+type service struct {
+	keys   map[string]string // by key id
+	active string
+	alg    string
+	decode bool // the keys are base64 to it
+	nokid  bool // its tokens have no key id, and it tries all keys
+	naive  bool // it believes what a token says of its algorithm
+	eager  bool // it looks at no time
+	broken bool // it answers 500 to whatever token
+	aud    string
+	life   time.Duration
+}
+
+func (s service) key(text string) []byte {
+	if s.decode {
+		b, _ := base64.StdEncoding.DecodeString(text)
+		return b
+	}
+	return []byte(text)
+}
+
+func (s service) issue() string {
+	now := time.Now()
+	claims := jwt.MapClaims{"sub": "somebody", "iat": now.Unix(), "exp": now.Add(s.life).Unix()}
+	if s.aud != "" {
+		claims["aud"] = s.aud
+	}
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(s.alg), claims)
+	if !s.nokid {
+		t.Header["kid"] = s.active
+	}
+	text, _ := t.SignedString(s.key(s.keys[s.active]))
+	return text
+}
+
+func (s service) verify(token string) error {
+	options := []jwt.ParserOption{jwt.WithValidMethods([]string{s.alg})}
+	if s.naive {
+		options = []jwt.ParserOption{jwt.WithValidMethods([]string{s.alg, "none"})}
+	}
+	if s.eager {
+		options = append(options, jwt.WithoutClaimsValidation())
+	}
+	if s.aud != "" {
+		options = append(options, jwt.WithAudience(s.aud))
+	}
+	err := errors.New("no key")
+	for kid, text := range s.keys {
+		_, one := jwt.Parse(token, func(t *jwt.Token) (any, error) {
+			if t.Method.Alg() == "none" {
+				return jwt.UnsafeAllowNoneSignatureType, nil
+			}
+			if !s.nokid && t.Header["kid"] != kid {
+				return nil, errors.New("another key")
+			}
+			return s.key(text), nil
+		}, options...)
+		if one == nil {
+			return nil
+		}
+		err = one
+	}
+	return err
+}
+
+func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case r.URL.Path == "/login":
+		_ = json.NewEncoder(w).Encode(map[string]string{"token": s.issue()})
+	case s.broken:
+		w.WriteHeader(http.StatusInternalServerError)
+	case s.verify(token) != nil:
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+}
+
+// asking is a system whose one pod is s.
+func asking(t *testing.T, s service) *Asked {
+	t.Helper()
+	pod := httptest.NewServer(s)
+	t.Cleanup(pod.Close)
+	return &Asked{
+		Unasked: Unasked{Layout: runbook}, Algorithm: "HS256", Scheme: "http", Port: 8080,
+		Verify: Request{http.MethodGet, "/me"}, Issue: &Request{http.MethodPost, "/login"}, Field: "token",
+		Dial: func(string, string) func(context.Context, string, string) (net.Conn, error) {
+			return func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, pod.Listener.Addr().String())
+			}
+		},
+	}
+}
+
+func pods(p ...rotation.Pod) []rotation.Workload {
+	return []rotation.Workload{{Name: "deployment/backend", Desired: len(p), Pods: p}}
+}
+
+// ask gives what the one pod made of the versions.
+func ask(t *testing.T, a *Asked, want rotation.Wanted) rotation.Reply {
+	t.Helper()
+	replies, err := a.Probe(context.Background(), pods(rotation.Pod{Name: "backend-0", Ready: true}), want)
+	if err != nil || len(replies) != 1 {
+		t.Fatalf("%v, %v", replies, err)
+	}
+	return replies[0]
+}
+
+const (
+	first  = "2Jxnvz1b0yTGWQmEjN8wXv9nQhXnq8m8b5k7V0s6jF4="
+	second = "q8m8b5k7V0s6jF42Jxnvz1b0yTGWQmEjN8wXv9nQhXn="
+)
+
+var (
+	v1 = key(1, "jwt-secret-v1", first)
+	v2 = key(2, "jwt-secret-v2", second)
+)
+
+func TestPodsAreProvenByTokens(t *testing.T) {
+	both := map[string]string{"jwt-secret-v1": first, "jwt-secret-v2": second}
+	distributed := rotation.Wanted{Accept: []rotation.Credential{v2, v1}}
+	active := rotation.Wanted{Accept: []rotation.Credential{v2}, Sign: &v2}
+	forgotten := rotation.Wanted{Accept: []rotation.Credential{v2}, Refuse: []rotation.Credential{v1}}
+	only2 := map[string]string{"jwt-secret-v2": second}
+	for name, c := range map[string]struct {
+		pod    service
+		want   rotation.Wanted
+		status rotation.Status
+		proof  string
+	}{
+		"it knows both":                  {service{keys: both, active: "jwt-secret-v1"}, distributed, rotation.Accepts, "accepts jwt-secret-v2, accepts jwt-secret-v1"},
+		"it knows the old one alone":     {service{keys: map[string]string{"jwt-secret-v1": first}, active: "jwt-secret-v1"}, distributed, rotation.Altered, "refuses jwt-secret-v2"},
+		"it signs with the new one":      {service{keys: both, active: "jwt-secret-v2"}, active, rotation.Accepts, "issues under jwt-secret-v2"},
+		"it still signs with the old":    {service{keys: both, active: "jwt-secret-v1"}, active, rotation.Altered, "issues under another key"},
+		"it refuses the old one":         {service{keys: only2, active: "jwt-secret-v2"}, forgotten, rotation.Accepts, "refuses jwt-secret-v1"},
+		"it still accepts the old one":   {service{keys: both, active: "jwt-secret-v2"}, forgotten, rotation.Altered, "still accepts jwt-secret-v1"},
+		"its keys are decoded":           {service{keys: only2, active: "jwt-secret-v2", decode: true}, forgotten, rotation.Accepts, "refuses jwt-secret-v1"},
+		"its tokens have no key id":      {service{keys: both, active: "jwt-secret-v2", nokid: true}, forgotten, rotation.Altered, "still accepts jwt-secret-v1"},
+		"it wants an audience":           {service{keys: only2, active: "jwt-secret-v2", aud: "orders"}, forgotten, rotation.Accepts, ""},
+		"it believes in alg none":        {service{keys: both, active: "jwt-secret-v2", naive: true}, active, rotation.Altered, "RFC 8725"},
+		"it looks at no end":             {service{keys: both, active: "jwt-secret-v2", eager: true}, active, rotation.Altered, "expired a day ago"},
+		"it fails whatever it is asked":  {service{keys: only2, active: "jwt-secret-v2", broken: true}, forgotten, rotation.Unknown, "status 500, which says nothing"},
+		"it signs by another algorithm":  {service{keys: both, active: "jwt-secret-v2", alg: "HS512"}, active, rotation.Altered, `"HS512", and not with HS256`},
+		"its key ids are shorter":        {service{keys: map[string]string{"v1": first, "v2": second}, active: "v1"}, distributed, rotation.Accepts, ""},
+		"one with a shorter id is there": {service{keys: map[string]string{"v1": first, "v2": second}, active: "v2"}, forgotten, rotation.Altered, "still accepts"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.pod.life = 15 * time.Minute
+			if c.pod.alg == "" {
+				c.pod.alg = "HS256"
+			}
+			got := ask(t, asking(t, c.pod), c.want)
+			if got.Status != c.status || !strings.Contains(got.Proof, c.proof) {
+				t.Errorf("%s (%s), want %s (%s)", got.Status, got.Proof, c.status, c.proof)
+			}
+		})
+	}
+}
+
+// Without a request that issues, the usual claims and key ids are tried, and which key a pod signs with is not proven.
+func TestPodsThatIssueNothing(t *testing.T) {
+	a := asking(t, service{keys: map[string]string{"v1": first, "v2": second}, active: "v1", alg: "HS256", aud: "orders"})
+	a.Issue, a.Claims = nil, map[string]any{"aud": "orders"}
+	if got := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{v1, v2}}); got.Status != rotation.Accepts {
+		t.Errorf("%s (%s)", got.Status, got.Proof)
+	}
+	if got := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{v2}, Sign: &v2}); got.Status != rotation.Unproven {
+		t.Errorf("what it signs with: %s (%s)", got.Status, got.Proof)
+	}
+	if life, err := a.Lifetime(context.Background(), nil); life != DefaultLifetime || err != nil {
+		t.Errorf("valid for %v, %v", life, err)
+	}
+}
+
+func TestLifetimeIsReadFromAToken(t *testing.T) {
+	a := asking(t, service{keys: map[string]string{"jwt-secret-v1": first}, active: "jwt-secret-v1", alg: "HS256", life: 20 * time.Second})
+	a.Leeway = time.Second
+	ready := pods(rotation.Pod{Name: "leaving", Terminating: true}, rotation.Pod{Name: "backend-0", Ready: true})
+	if life, err := a.Lifetime(context.Background(), ready); life != 21*time.Second || err != nil {
+		t.Errorf("valid for %v, %v; want 20 s and the leeway", life, err)
+	}
+	a.Lives = time.Hour // a refresh token's
+	if life, err := a.Lifetime(context.Background(), ready); life != time.Hour+time.Second || err != nil {
+		t.Errorf("valid for %v, %v; want what is said of the longest", life, err)
+	}
+	if _, err := a.Lifetime(context.Background(), nil); !errors.Is(err, rotation.ErrUnavailable) {
+		t.Errorf("with nobody to ask: %v", err)
+	}
+}
+
+// Whoever can't be asked is named, and passes for nothing.
+func TestPodsThatCannotBeAsked(t *testing.T) {
+	a := asking(t, service{keys: map[string]string{"jwt-secret-v1": first}, active: "jwt-secret-v1", alg: "HS256", life: time.Minute})
+	a.Covers = func(workload string) bool { return workload == "deployment/backend" }
+	replies, err := a.Probe(context.Background(), []rotation.Workload{
+		{Name: "deployment/backend", Pods: []rotation.Pod{{Name: "new"}, {Name: "ready", Ready: true}}},
+		{Name: "deployment/batch", Pods: []rotation.Pod{{Name: "batch", Ready: true}}},
+	}, rotation.Wanted{Accept: []rotation.Credential{v1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]rotation.Status{}
+	for _, r := range replies {
+		got[r.Pod] = r.Status
+	}
+	if got["new"] != rotation.Unknown || got["ready"] != rotation.Accepts || got["batch"] != rotation.Unproven {
+		t.Errorf("replies: %v", replies)
+	}
+	a.Dial = func(string, string) func(context.Context, string, string) (net.Conn, error) {
+		return func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no way there") }
+	}
+	if r := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{v1}}); r.Status != rotation.Unknown || !strings.Contains(r.Proof, "no way there") {
+		t.Errorf("%s (%s)", r.Status, r.Proof)
+	}
+}
+
+// A probe that does not see the key in use would prove nothing later.
+func TestPreflightWantsTheKeyInUseToShow(t *testing.T) {
+	a := asking(t, service{keys: map[string]string{"jwt-secret-v1": "another value altogether, and a long one"}, active: "jwt-secret-v1", alg: "HS256", life: time.Minute})
+	ready := pods(rotation.Pod{Name: "backend-0", Ready: true})
+	if _, err := a.Preflight(context.Background(), ready, v1); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), "backend-0") {
+		t.Errorf("%v", err)
+	}
+	if _, err := a.Preflight(context.Background(), pods(rotation.Pod{Name: "backend-0"}), v1); !errors.Is(err, rotation.ErrRefused) {
+		t.Errorf("with nobody to ask: %v", err)
+	}
+}

@@ -1,0 +1,266 @@
+package jwtkeys
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 1 << 20
+
+// visit is one pod that is asked.
+type visit struct {
+	*Asked
+	client    *http.Client
+	transport *http.Transport
+	base      string
+}
+
+func (a *Asked) visit(workload, pod string) *visit {
+	t := &http.Transport{
+		DialContext:     a.Dial(workload, pod),
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the tunnel ends in the pod; its certificate names the Service
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &visit{a, &http.Client{Transport: t, CheckRedirect: stay}, t, fmt.Sprintf("%s://localhost:%d", a.Scheme, a.Port)}
+}
+
+func (v *visit) close() { v.transport.CloseIdleConnections() }
+
+// verdict is what a pod says to a token.
+type verdict int
+
+const (
+	unclear  verdict = iota // neither: a server that fails says nothing about a token
+	accepted                // 2xx
+	refused                 // 401, 403
+)
+
+// judge asks for everything that is wanted. The first thing that is not so ends it.
+func (v *visit) judge(ctx context.Context, want rotation.Wanted) (rotation.Status, string) {
+	var said []string
+	if v.Issue != nil {
+		status, proof := v.signs(ctx, want)
+		if status != rotation.Accepts {
+			return status, proof
+		}
+		said = append(said, proof)
+	}
+	if want.Sign != nil && v.Issue == nil {
+		return rotation.Unproven, "which key it signs with is not proven: the probe has no request that issues"
+	}
+	for i, c := range want.Accept {
+		how, status, proof := v.accepts(ctx, c)
+		if status != rotation.Accepts {
+			return status, proof
+		}
+		if i == 0 { // in the way in which one was accepted just now
+			if status, proof := v.forged(ctx, how); status != rotation.Accepts {
+				return status, proof
+			}
+		}
+		said = append(said, proof)
+	}
+	for _, c := range want.Refuse {
+		status, proof := v.refuses(ctx, c)
+		if status != rotation.Accepts {
+			return status, proof
+		}
+		said = append(said, proof)
+	}
+	return rotation.Accepts, strings.Join(said, ", ")
+}
+
+// signs looks at a token that the pod issues: it becomes the model of those that are minted.
+func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Status, string) {
+	token, err := v.issue(ctx)
+	if err != nil {
+		return rotation.Unknown, err.Error()
+	}
+	m, err := modelOf(token)
+	if err != nil {
+		return rotation.Altered, err.Error()
+	}
+	if alg, _ := m.header["alg"].(string); alg != v.Algorithm {
+		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %q, and not with %s", alg, v.Algorithm)
+	}
+	v.mu.Lock()
+	v.model = &m
+	v.mu.Unlock()
+	if want.Sign == nil {
+		return rotation.Accepts, "issues tokens"
+	}
+	if v.made(token, *want.Sign) {
+		return rotation.Accepts, "issues under " + want.Sign.ID
+	}
+	for _, c := range append(want.Accept, want.Refuse...) {
+		if v.made(token, c) {
+			return rotation.Altered, fmt.Sprintf("issues under %s, and not under %s", c.ID, want.Sign.ID)
+		}
+	}
+	return rotation.Altered, "issues under another key than " + want.Sign.ID
+}
+
+// made says whether c is what token is signed with.
+func (v *visit) made(token string, c rotation.Credential) bool {
+	for _, key := range readings(c.Value.Reveal()) {
+		if signedWith(token, v.Algorithm, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// accepts asks about tokens of c in each way in which its value may be read, until one is accepted.
+func (v *visit) accepts(ctx context.Context, c rotation.Credential) (how minted, status rotation.Status, proof string) {
+	for _, how := range v.ways(c) {
+		switch said, what := v.says(ctx, how); said {
+		case accepted:
+			return how, rotation.Accepts, "accepts " + c.ID
+		case unclear:
+			return how, rotation.Unknown, what
+		}
+	}
+	return minted{}, rotation.Altered, "refuses " + c.ID
+}
+
+// refuses asks about tokens of c in all ways in which its value may be read.
+func (v *visit) refuses(ctx context.Context, c rotation.Credential) (rotation.Status, string) {
+	for _, how := range v.ways(c) {
+		switch said, what := v.says(ctx, how); said {
+		case accepted:
+			return rotation.Altered, "still accepts " + c.ID
+		case unclear:
+			return rotation.Unknown, what
+		}
+	}
+	return rotation.Accepts, "refuses " + c.ID
+}
+
+// ways are the tokens that c may have made.
+func (v *visit) ways(c rotation.Credential) (all []minted) {
+	v.mu.Lock()
+	m := v.model
+	v.mu.Unlock()
+	now := v.now()
+	for _, key := range readings(c.Value.Reveal()) {
+		for _, kid := range kids(m, c.ID, v.known(m, c.ID)) {
+			all = append(all, minted{jwt.GetSigningMethod(v.Algorithm), key, kid, now.Add(-early), now.Add(late)})
+		}
+	}
+	return all
+}
+
+// known are the names that a model's key id may be one of: it differs from id's in its number alone.
+func (v *visit) known(m *model, id string) []string {
+	all := []string{id}
+	if m != nil {
+		if kid, _ := m.header["kid"].(string); kid != "" {
+			digits := kid[len(strings.TrimRight(kid, "0123456789")):]
+			all = append(all, strings.TrimRight(id, "0123456789")+digits)
+		}
+	}
+	return all
+}
+
+// forged asks about tokens that nobody may accept: of an unknown key under a known name, without a signature, and past
+// their end (RFC 8725, sections 3.1 and 3.2). A pod that accepts one of them accepts anything, and proves nothing.
+func (v *visit) forged(ctx context.Context, good minted) (rotation.Status, string) {
+	stranger, none, old := good, good, good
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key)
+	stranger.key = key
+	none.method, none.key = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType
+	old.from, old.end = good.from.Add(-48*time.Hour), good.from.Add(-24*time.Hour)
+	for _, try := range []struct {
+		how  minted
+		what string
+	}{{stranger, "of a key that nobody knows"}, {none, "without a signature (alg none; RFC 8725, section 3.2)"}, {old, "that expired a day ago"}} {
+		switch said, why := v.says(ctx, try.how); said {
+		case accepted:
+			return rotation.Altered, "accepts a token " + try.what
+		case unclear:
+			return rotation.Unknown, why
+		}
+	}
+	return rotation.Accepts, ""
+}
+
+// says is what the pod says to a token that is made in the given way.
+func (v *visit) says(ctx context.Context, how minted) (verdict, string) {
+	v.mu.Lock()
+	m := v.model
+	v.mu.Unlock()
+	if m == nil {
+		m = &model{}
+	}
+	token, err := m.mint(how, v.Claims)
+	if err != nil {
+		return unclear, err.Error()
+	}
+	status, _, err := v.send(ctx, v.Verify, nil, token)
+	switch {
+	case err != nil:
+		return unclear, err.Error()
+	case status/100 == 2:
+		return accepted, ""
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return refused, ""
+	}
+	return unclear, fmt.Sprintf("%s %s was answered with status %d, which says nothing about the token", v.Verify.Method, v.Verify.Path, status)
+}
+
+// issue has the pod issue a token.
+func (v *visit) issue(ctx context.Context) (string, error) {
+	status, body, err := v.send(ctx, *v.Issue, v.Body.Reveal(), "")
+	if err != nil {
+		return "", err
+	}
+	if status/100 != 2 {
+		return "", fmt.Errorf("%s %s was answered with status %d", v.Issue.Method, v.Issue.Path, status)
+	}
+	var answer map[string]any
+	if json.Unmarshal(body, &answer) == nil {
+		if token, ok := answer[v.Field].(string); ok {
+			return token, nil
+		}
+	}
+	return "", fmt.Errorf("%s %s was answered without a token in the field %s", v.Issue.Method, v.Issue.Path, v.Field)
+}
+
+// send makes one request. No error holds a token: only the address stands in those of net/http.
+func (v *visit) send(ctx context.Context, q Request, body []byte, token string) (status int, answer []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, q.Method, v.base+q.Path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, errors.New("the path of the probe is not one of a URL")
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w, err := v.client.Do(r)
+	if err != nil {
+		return 0, nil, fmt.Errorf("asking it: %w", err)
+	}
+	defer w.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(w.Body, maxAnswer))
+	if err != nil {
+		return 0, nil, fmt.Errorf("reading its answer: %w", err)
+	}
+	return w.StatusCode, answer, nil
+}
