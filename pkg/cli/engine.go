@@ -19,6 +19,8 @@ type engine struct {
 	short   string
 	long    string
 	example string
+	// emergency is the help of a command of its own for a value that has leaked; "" is none beside --compromised.
+	emergency string
 	// open puts the parts of a target together.
 	open func(context.Context, opening) (*opened, error)
 	// store is the target's record alone.
@@ -60,6 +62,8 @@ type opened struct {
 	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
 	tellers   []teller                                                 // who is told of what becomes of a run
 	protected string                                                   // the context's name, where it has to be typed before anything begins; "" where it has not
+	urgent    []look                                                   // what is looked at before where a value has leaked; nil: what always is
+	sessions  *sessions                                                // what was opened with the value, and is ended where that has leaked; nil: nothing
 	began     func()                                                   // called when a run has the target to itself; may be nil
 	noting    sync.Mutex
 	said      map[string]bool
@@ -92,7 +96,7 @@ func (o *opened) close() {
 
 // engines are all there are. Adding one is a line here and a file beside this one.
 func engines() []engine {
-	return []engine{postgresEngine(), redisEngine()}
+	return []engine{postgresEngine(), redisEngine(), jwtEngine()}
 }
 
 // engineOf gives the engine of a kind; every kind that a valid configuration can name has one.
@@ -121,7 +125,7 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 		return nil, err
 	}
 	protected := found.ProtectedBy(clients.Context) != ""
-	q.canary = q.canary || protected && !q.canarySet && !q.back
+	q.canary = q.canary || protected && !q.canarySet && !q.back && !q.compromised
 	o, err := g.openTarget(ctx, clients, t, q.runFlags)
 	if err == nil && protected {
 		o.protected = clients.Context
@@ -158,7 +162,15 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 		o.close()
 		return nil, clients.Explain(err)
 	}
-	o.before(in)
+	if f.compromised {
+		err = o.leaked(ctx, f)
+	} else {
+		o.before(in)
+	}
+	if err != nil {
+		o.close()
+		return nil, err
+	}
 	o.canary(f.canary)
 	o.tellers = tellers(in)
 	return o, nil

@@ -164,7 +164,7 @@ func (v glances) status(ctx context.Context, seen sight) (report.Status, error) 
 	if !seen.stray() || s.Phase != report.PhaseStandby {
 		runs(ctx, &s, v.clients, t)
 	}
-	s.Stuck = stuck(rec, s, t.Soak.Duration, v.clients.Now())
+	s.Stuck = stuck(rec, s, waitOf(t), v.clients.Now())
 	commands(&s, rec, v.clients, t)
 	return s, nil
 }

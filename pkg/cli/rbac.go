@@ -77,7 +77,7 @@ func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, adm
 	if canary {
 		rules[""] = append(rules[""], workload.CanaryRules()...)
 	}
-	if admin != "" && t.Server().Admin.Secret == nil {
+	if server := t.Server(); admin != "" && server.Section != "" && server.Admin.Secret == nil {
 		there := serverKey(t)
 		rules[there] = append(rules[there], readSecret(admin))
 	}

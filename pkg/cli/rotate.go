@@ -29,12 +29,18 @@ type runFlags struct {
 	minAge     time.Duration
 	again      bool
 	canary     bool
-	output     string
-	via        string
-	until      string
+
+	compromised bool
+	cut         bool
+	flush       bool
+
+	output string
+	via    string
+	until  string
 
 	soakSet   bool
 	canarySet bool
+	asked     time.Time // when the command was given, by the local clock
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
@@ -60,6 +66,11 @@ func (f *runFlags) addBegin(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.canary, "canary", false, "have one more pod of a consumer try the new version first, apart from those that serve (default: in protected contexts)")
 }
 
+// addLeak adds the flags that matter when the value in use has leaked.
+func (f *runFlags) addLeak(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.cut, "cut", false, "end all pods that may hold the leaked value at once: the fastest way, and an outage until new ones are ready")
+}
+
 // check refuses what cannot be meant, before any cluster is contacted.
 func (f *runFlags) check(s Streams) error {
 	one := func(flag, value string, of ...string) error {
@@ -81,6 +92,9 @@ func (f *runFlags) check(s Streams) error {
 	}
 	if f.until != "" {
 		errs = append(errs, one("until", f.until, rotation.StepNames()...))
+	}
+	if f.cut && !f.compromised {
+		errs = append(errs, usageError{errors.New("--cut is for a value that has leaked: it goes with --compromised")})
 	}
 	if !s.Terminal && !f.yes && !f.dryRun {
 		errs = append(errs, usageError{rotation.WithHint(
@@ -105,6 +119,8 @@ func rotateCommand(g *global, e engine) *cobra.Command {
 	}
 	f.add(c.Flags())
 	f.addBegin(c.Flags())
+	c.Flags().BoolVar(&f.compromised, "compromised", false, "the value in use has leaked: replace it at once; nothing waits for its users, and there is no way back")
+	f.addLeak(c.Flags())
 	return c
 }
 
@@ -140,12 +156,13 @@ func (g *global) run(ctx context.Context, q request) error {
 	if err := q.check(g.Streams); err != nil {
 		return err
 	}
+	q.asked = time.Now()
 	o, err := g.open(ctx, q)
 	if err != nil {
 		return err
 	}
 	defer o.close()
-	want := rotation.Want{Back: q.back, Again: q.again, MinAge: q.minAge, By: o.who}
+	want := rotation.Want{Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who}
 	if q.dryRun {
 		return g.plan(ctx, o, want, q.output)
 	}

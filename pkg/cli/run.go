@@ -80,6 +80,9 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 	g.addFlags(root.PersistentFlags())
 	for _, e := range engines() {
 		root.AddCommand(rotateCommand(g, e))
+		if e.emergency != "" {
+			root.AddCommand(emergencyCommand(g, e))
+		}
 	}
 	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), configCommand(g), rbacCommand(g), versionCommand(s))
 	completions(g, root)

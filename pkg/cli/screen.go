@@ -18,7 +18,8 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		},
 		Secret: o.target.Secret.Name,
 		Commands: func(back bool) (next, undoing string) {
-			return command(o, back), undo(o, rotation.Result{Intent: rotation.Intent{Back: back}})
+			i := rotation.Intent{Back: back, Compromised: want.Compromised && !back}
+			return command(o, i), undo(o, rotation.Result{Intent: i})
 		},
 	})
 	summary, last := &report.Summary{}, &scroll{}

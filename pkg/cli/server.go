@@ -32,7 +32,7 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 }
 
 // servers is what runs in a server's pods, by the target's kind.
-var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server"}
+var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server", config.KindJWT: "Redis server"}
 
 // siblings are a pod and the others of its controller, as they are now.
 func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, error) {

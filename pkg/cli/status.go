@@ -226,7 +226,7 @@ func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t co
 	if !underWay && !s.Overdue || t.Kind == kindUnknown {
 		return
 	}
-	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back)
+	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back) + leakFlag(underWay && s.Compromised)
 	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
 		s.Undo = goOn(clients, t, s.Namespace, true)
 	}
@@ -248,7 +248,7 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Tar
 	runs(ctx, &s, clients, t)
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(s)
-	s.Stuck = stuck(rec, s, t.Soak.Duration, clients.Now())
+	s.Stuck = stuck(rec, s, waitOf(t), clients.Now())
 	commands(&s, rec, clients, t)
 	times(ctx, &s, rec, clients, t)
 	if o.leftovers != nil {

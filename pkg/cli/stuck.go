@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/jwtkeys"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -17,15 +20,25 @@ const (
 	nothingDone = time.Hour
 )
 
+// waitOf is how long a rotation of t waits for nothing but time: the soak, or until the last token has expired.
+func waitOf(t config.Target) time.Duration {
+	if t.JWT == nil || t.JWT.Leeway == nil {
+		return t.Soak.Duration
+	}
+	return cmp.Or(t.JWT.Lifetime.Duration, jwtkeys.DefaultLifetime) + t.JWT.Leeway.Duration
+}
+
 // stuck is why the rotation under way does not go on by itself; "" where it does, or where there is none. It goes by what
 // was written down, and by who has the Lease now.
-func stuck(rec rotation.Record, s report.Status, soak time.Duration, now time.Time) string {
+func stuck(rec rotation.Record, s report.Status, wait time.Duration, now time.Time) string {
 	if rec.Standby() || s.Phase == report.PhaseStandby {
 		return ""
 	}
 	last := rec.Changed()
-	if quarantined := rec.Marks[rotation.MarkQuarantined]; !quarantined.IsZero() && last.Before(quarantined.Add(soak)) {
-		last = quarantined.Add(soak)
+	for _, mark := range []string{rotation.MarkQuarantined, rotation.MarkIdle} {
+		if at := rec.Marks[mark]; !at.IsZero() && last.Before(at.Add(wait)) {
+			last = at.Add(wait)
+		}
 	}
 	quiet := now.Sub(last)
 	switch {

@@ -129,7 +129,7 @@ func (s *story) end(ctx context.Context, r rotation.Result, err error) {
 	case err != nil && left(ctx, err):
 		return
 	case err != nil:
-		m.What, m.Note, m.Next = notify.Failed, err.Error(), command(s.o, r.Intent.Back)
+		m.What, m.Note, m.Next = notify.Failed, err.Error(), command(s.o, r.Intent)
 	case r.Intent.Back:
 		m.What = notify.Aborted
 	}

@@ -39,6 +39,7 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 		w.Back = back
 		return g.alone(ctx, o, w, q.wait)
 	})
+	err = o.advised(err, result.Intent)
 	ended(ctx, result, err)
 	told(result, err)
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
@@ -49,10 +50,13 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	}
 	end := report.End{
 		Outcome: result.Outcome, Err: err, Waiting: result.Waiting,
-		Continue: command(o, result.Intent.Back), Undo: undo(o, result),
+		Continue: command(o, result.Intent), Undo: undo(o, result),
 	}
 	if err := front.end(end); err != nil {
 		return err
+	}
+	if text := o.exposed(result); text != "" && err == nil {
+		g.say("%s", text)
 	}
 	if err == nil && result.Outcome == rotation.UnderWay {
 		return underWay{"still under way"}
@@ -108,8 +112,16 @@ func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output
 }
 
 // command is the line that goes on with what o is at.
-func command(o *opened, back bool) string {
-	return goOn(o.clients, o.target, o.clients.Namespace, back)
+func command(o *opened, i rotation.Intent) string {
+	return goOn(o.clients, o.target, o.clients.Namespace, i.Back) + leakFlag(i.Compromised)
+}
+
+// leakFlag is what goes on with an answer to a leak as one.
+func leakFlag(compromised bool) string {
+	if compromised {
+		return " --compromised"
+	}
+	return ""
 }
 
 // goOn is the line that goes on with a target, for somebody who uses the clients' kubeconfig.

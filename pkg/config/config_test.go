@@ -80,7 +80,7 @@ func TestViewReadsBack(t *testing.T) {
 
 // A target in a file states what differs, and gets the rest from its kind.
 func TestDefaultsOfAKind(t *testing.T) {
-	got, err := Parse("file", []byte("apiVersion: kubectl-rotate/v1alpha1\ntargets: [{name: postgres, kind: postgres}, {name: redis, kind: redis}]\n"))
+	got, err := Parse("file", []byte("apiVersion: kubectl-rotate/v1alpha1\ntargets: [{name: postgres, kind: postgres}, {name: redis, kind: redis}, {name: jwt, kind: jwt}]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestTarget(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	_, err = full.Target("orders")
-	if err == nil || err.Error() != `there is no target "orders"` || rotation.Hint(err) != "targets in the configuration: cache, orders-db, orders-reader" {
+	if err == nil || err.Error() != `there is no target "orders"` || rotation.Hint(err) != "targets in the configuration: cache, legacy-tokens, orders-db, orders-reader, orders-tokens" {
 		t.Errorf("got %v, hint %q", err, rotation.Hint(err))
 	}
 }

@@ -6,7 +6,7 @@ import "time"
 // the runbook lays them out.
 func Default() Config {
 	c := Config{APIVersion: APIVersion}
-	for _, name := range kindNames() {
+	for _, name := range []Kind{KindPostgres, KindRedis, KindJWT} {
 		k := kinds()[name]
 		c.Targets = append(c.Targets, k.settle(k.defaults()).settle())
 	}

@@ -21,6 +21,7 @@ type kind struct {
 func kinds() map[Kind]kind {
 	return map[Kind]kind{
 		KindPostgres: {defaultPostgres, settlePostgres, validatePostgres},
+		KindJWT:      {defaultJWT, settleJWT, validateJWT},
 		KindRedis:    {defaultRedis, settleRedis, validateRedis},
 	}
 }

@@ -27,6 +27,9 @@ func (t Target) Server() Server {
 	case t.Redis != nil:
 		r := t.Redis
 		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin}
+	case t.JWT != nil && t.JWT.Sessions != nil:
+		r := t.JWT.Sessions.Redis
+		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin}
 	}
 	return Server{}
 }

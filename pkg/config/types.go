@@ -17,7 +17,7 @@ type Config struct {
 type Target struct {
 	// Name is what the target is called on the command line. Required; lower-case letters, digits and hyphens.
 	Name string `yaml:"name"`
-	// Kind is what accepts the credential: postgres or redis. Required.
+	// Kind is what accepts the credential: postgres, redis or jwt. Required.
 	Kind Kind `yaml:"kind"`
 	// Namespace is where the Secret and its consumers are. Default: the namespace of the kubeconfig's context.
 	Namespace string `yaml:"namespace,omitempty"`
@@ -51,6 +51,8 @@ type Target struct {
 	Postgres *Postgres `yaml:"postgres,omitempty"`
 	// Redis says where the Redis or Valkey server is and who administers it. Only for kind redis.
 	Redis *Redis `yaml:"redis,omitempty"`
+	// JWT says how signing keys stand in the Secret, and how pods are asked about them. Only for kind jwt.
+	JWT *JWT `yaml:"jwt,omitempty"`
 }
 
 // Secret says where in a Secret the credential stands. Connection strings in other keys of the same Secret

@@ -53,6 +53,8 @@ func (b *backend) routes() http.Handler {
 	mux.HandleFunc("POST /items", b.items)
 	mux.HandleFunc("POST /token", b.token)
 	mux.HandleFunc("GET /session", b.session)
+	mux.HandleFunc("POST /login", b.token)
+	mux.HandleFunc("GET /me", b.session)
 	mux.HandleFunc("POST /migrate", b.migrate)
 	mux.HandleFunc("POST /table", b.table)
 	return mux
