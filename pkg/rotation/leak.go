@@ -38,18 +38,8 @@ func (o *overlap) cutOff(ctx context.Context, w Workload, editions []Edition, fi
 	if err := o.fence(ctx); err != nil {
 		return err
 	}
-	errs := make(chan error, len(off))
-	for _, p := range off {
-		go func() { errs <- o.Cut(ctx, w, p) }()
-	}
-	var first error
-	for range off {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-		}
-	}
-	if first != nil {
-		return fmt.Errorf("ending the pods of %s that may hold the leaked value: %w", w.Name, first)
+	if err := o.Cut(ctx, w, off); err != nil {
+		return fmt.Errorf("ending the pods of %s that may hold the leaked value: %w", w.Name, err)
 	}
 	if o.off == nil {
 		o.off, o.cutAt = map[string]bool{}, map[string]time.Time{}

@@ -67,8 +67,10 @@ func TestSafetyIsTheEndOfTheLastPodThatKnewTheLeakedValue(t *testing.T) {
 func TestCutEndsWhatMayHoldTheLeakedValue(t *testing.T) {
 	k, f, rec := answering()
 	var cut []string
-	k.Cut = func(_ context.Context, _ Workload, p Pod) error {
-		cut = append(cut, p.Name)
+	k.Cut = func(_ context.Context, _ Workload, pods []Pod) error {
+		for _, p := range pods {
+			cut = append(cut, p.Name)
+		}
 		return nil
 	}
 	stuck := Workload{Name: "deployment/backend", Edition: 2, Desired: 2, Failed: "deadline exceeded", Pods: []Pod{aPod("a", 0, noon)}}
@@ -106,7 +108,7 @@ func TestCutRefusesFirst(t *testing.T) {
 		t.Errorf("rolling: %v", got)
 	}
 	first := []string{StepBegin, StepStage, StepInstall, StepActivate, StepRevoke, StepRollout, StepRetire}
-	if got := names(Options{Cut: func(context.Context, Workload, Pod) error { return nil }}); !slices.Equal(got, first) {
+	if got := names(Options{Cut: func(context.Context, Workload, []Pod) error { return nil }}); !slices.Equal(got, first) {
 		t.Errorf("cut: %v", got)
 	}
 }

@@ -40,9 +40,9 @@ type Options struct {
 	// Missed is who was turned away with one of the refused since then, as far as anything tells; an error says why that is
 	// not known, beside what is. It changes nothing. Nil: nothing tells.
 	Missed func(ctx context.Context, since time.Time, refused []Credential) ([]Refusal, error)
-	// Cut ends a pod at once, past any budget, with a second to finish. Where it is set, and a value has leaked, every pod that
+	// Cut ends pods of a workload, all at once and past any budget, with a second to finish. Where it is set, and a value has leaked, every pod that
 	// may hold it is ended before anything comes in its place. Nil: pods are replaced as their controllers do that.
-	Cut func(ctx context.Context, w Workload, p Pod) error
+	Cut func(ctx context.Context, w Workload, pods []Pod) error
 	// Exits are the pods that this run has seen, with the ends of those that have ended. Nil: nobody looks.
 	Exits func() []Exit
 	// Asked is when the command was given; how long an answer to a leak took is counted from then.

@@ -328,14 +328,20 @@ func (o *operator) Replace(_ context.Context, _ rotation.Workload, p rotation.Po
 	})
 }
 
-// cut ends a pod at once, with another made in its place.
-func (o *operator) cut(_ context.Context, _ rotation.Workload, p rotation.Pod) error {
-	return o.effect(func(w *World) error {
-		i, _ := strconv.Atoi(p.Name)
-		if i < maxSlots {
-			w.replace(uint8(i), w.newest())
+// cut ends pods, with others made in their places. A crash may come between two of them.
+func (o *operator) cut(_ context.Context, _ rotation.Workload, pods []rotation.Pod) error {
+	for _, p := range pods {
+		err := o.effect(func(w *World) error {
+			i, _ := strconv.Atoi(p.Name)
+			if i < maxSlots {
+				w.replace(uint8(i), w.newest())
+			}
+			w.pods[i%maxSlots].leaving = pod{}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		w.pods[i%maxSlots].leaving = pod{}
-		return nil
-	})
+	}
+	return nil
 }

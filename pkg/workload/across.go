@@ -41,9 +41,9 @@ func (a Across) Replace(ctx context.Context, w rotation.Workload, p rotation.Pod
 }
 
 // Cut is [Consumers.Cut] in w's namespace.
-func (a Across) Cut(ctx context.Context, w rotation.Workload, p rotation.Pod) error {
-	c, w := a.of(w)
-	return c.Cut(ctx, w, p)
+func (a Across) Cut(ctx context.Context, w rotation.Workload, pods []rotation.Pod) error {
+	c, _ := a.of(w)
+	return c.Cut(ctx, pods)
 }
 
 // Exits is [Consumers.Exits] in all namespaces.

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -158,9 +159,20 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Cut ends p at once, with a second to finish. It is evicted; where a budget does not allow that it is deleted, which takes a
-// permission of its own. A pod that is ending already has its time cut short.
-func (c *Consumers) Cut(ctx context.Context, _ rotation.Workload, p rotation.Pod) error {
+// Cut ends pods, all of them at once, with a second to finish. One that fails keeps no other.
+func (c *Consumers) Cut(ctx context.Context, pods []rotation.Pod) error {
+	var all sync.WaitGroup
+	errs := make([]error, len(pods))
+	for i, p := range pods {
+		all.Go(func() { errs[i] = c.cut(ctx, p) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// cut evicts p; where a budget does not allow that it is deleted, which takes a permission of its own. A pod that is ending
+// already has its time cut short.
+func (c *Consumers) cut(ctx context.Context, p rotation.Pod) error {
 	found, err := c.Client.CoreV1().Pods(c.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
