@@ -82,10 +82,12 @@ func (o *overlap) health(ctx context.Context, rec Record, p CanaryPod) (Phase, s
 	case p.Problem != "" && o.lasts(&o.sick, canaryPatience):
 		return Failed, p.Problem, nil
 	case p.Problem != "":
+		o.unseen = time.Time{}
 		return Waiting, p.Problem, nil
 	}
 	o.sick = time.Time{}
 	if !p.Ready {
+		o.unseen = time.Time{} // how long it may be unseen counts from when it serves
 		return Waiting, "starting", nil
 	}
 	return o.seen(ctx, rec, p)

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"testing"
@@ -102,6 +103,21 @@ func TestACanaryThatIsNotSeenIsUnproven(t *testing.T) {
 	if s, err := c.canary().Check(t.Context(), c.rec); err != nil || s.Phase != Doubtful {
 		t.Errorf("%+v, %v", s, err)
 	}
+}
+
+// How long a canary may be unseen counts anew when it was not ready in between: it has had no time to connect since.
+func TestACanaryThatStartsAgainHasItsTimeAgain(t *testing.T) {
+	c := newTrial(toSecond)
+	c.apply(t, c.canary())
+	for _, problem := range []string{"", "CrashLoopBackOff: exit code 1"} {
+		c.cage.pods[0].Ready, c.cage.pods[0].Problem = true, ""
+		c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
+		c.cage.pods[0].Ready, c.cage.pods[0].Problem = false, problem
+		c.now = c.now.Add(canaryPatience)
+		c.want(t, c.canary(), Waiting, "a copy of deployment/backend: "+cmp.Or(problem, "starting"))
+	}
+	c.cage.pods[0].Ready, c.cage.pods[0].Problem = true, ""
+	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
 }
 
 // What ails a canary may pass. What stays ends the rotation before anybody was handed the new version.
