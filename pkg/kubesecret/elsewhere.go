@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Others are the Secrets of the application's namespace that this store knows nothing of, records of rotations and the
-// tokens of service accounts apart. ok is false where listing is forbidden: then nothing is known of any.
+// Others are the Secrets of the application's namespace that this store knows nothing of, records of rotations, what a
+// canary was given and the tokens of service accounts apart. ok is false where listing is forbidden: then nothing is known of any.
 func (s *Store) Others(ctx context.Context) (others []corev1.Secret, ok bool, err error) {
 	options := metav1.ListOptions{Limit: 500}
 	for {
@@ -22,7 +22,7 @@ func (s *Store) Others(ctx context.Context) (others []corev1.Secret, ok bool, er
 			return nil, false, explain("list", s.Namespace, "", err)
 		}
 		for _, found := range page.Items {
-			if found.Type != recordType && found.Type != corev1.SecretTypeServiceAccountToken && !s.knows(found.Name) {
+			if found.Type != recordType && found.Type != corev1.SecretTypeServiceAccountToken && !lent(found) && !s.knows(found.Name) {
 				others = append(others, found)
 			}
 		}
@@ -35,4 +35,9 @@ func (s *Store) Others(ctx context.Context) (others []corev1.Secret, ok bool, er
 // knows says whether the Secret of that name, in the application's namespace, is one of the store's.
 func (s *Store) knows(name string) bool {
 	return name == s.Name || slices.ContainsFunc(s.Also, func(p Place) bool { return p.Namespace == s.Namespace && p.Name == name })
+}
+
+// lent says whether a rotation has made the Secret for one pod of its own: it goes with that pod, a while after it.
+func lent(s corev1.Secret) bool {
+	return s.Labels["app.kubernetes.io/managed-by"] == "kubectl-rotate" && slices.ContainsFunc(s.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "Pod" })
 }
