@@ -39,15 +39,16 @@ func declined(asked rotation.Question) error {
 
 // ask puts a question to somebody at the terminal. Only a yes agrees: a y, or a 1 where the choices are numbered.
 func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) error {
-	prompt, yes := "Go on? [y/N] ", []string{"y", "yes"}
+	prompt, agrees := "Go on? [y/N] ", func(answer string) bool { return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") }
 	if _, plain := g.Env("ACCESSIBLE"); plain {
-		prompt, yes = "1: go on\n2: leave it where it is\nYour choice: ", []string{"1"}
+		prompt, agrees = "1: go on\n2: leave it where it is\nYour choice: ", func(answer string) bool { return answer == "1" }
 	}
 	if o.protected != "" && asked.Kind == rotation.ConsentProceed {
-		prompt, yes = fmt.Sprintf("This context is protected. Type its name, %s, to go on: ", o.protected), []string{strings.ToLower(o.protected)}
+		prompt = fmt.Sprintf("This context is protected. Type its name, %s, to go on: ", o.protected)
+		agrees = func(answer string) bool { return answer == o.protected }
 	}
 	answer, err := g.answer(ctx, o, asked, prompt)
-	if err == nil && !slices.Contains(yes, answer) {
+	if err == nil && !agrees(answer) {
 		return declined(asked)
 	}
 	return err
@@ -73,14 +74,14 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 	}
 }
 
-// answer puts a question to somebody at the terminal and reads a line, in small letters.
+// answer puts a question to somebody at the terminal and reads a line.
 func (g *global) answer(ctx context.Context, o *opened, asked rotation.Question, prompt string) (string, error) {
 	g.say("\n%s", g.header(o))
 	fmt.Fprintf(g.Err, "%s: %s\n%s", asked.Step, asked.Text, prompt)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(g.In).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		answer <- strings.TrimSpace(line)
 	}()
 	select {
 	case <-ctx.Done():
