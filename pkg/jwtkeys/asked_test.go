@@ -186,6 +186,10 @@ func TestPodsThatIssueNothing(t *testing.T) {
 	if got := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{v2}, Sign: &v2}); got.Status != rotation.Unproven {
 		t.Errorf("what it signs with: %s (%s)", got.Status, got.Proof)
 	}
+	unknown := key(3, "jwt-secret-v3", "another value altogether, and a long one")
+	if got := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{unknown}, Sign: &unknown}); got.Status != rotation.Altered {
+		t.Errorf("a key that it refuses: %s (%s)", got.Status, got.Proof)
+	}
 	if life, err := a.Lifetime(context.Background(), nil); life != DefaultLifetime || err != nil {
 		t.Errorf("valid for %v, %v", life, err)
 	}

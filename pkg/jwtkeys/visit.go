@@ -59,9 +59,6 @@ func (v *visit) judge(ctx context.Context, want rotation.Wanted) (rotation.Statu
 		}
 		said = append(said, proof)
 	}
-	if want.Sign != nil && v.Issue == nil {
-		return rotation.Unproven, "which key it signs with is not proven: the probe has no request that issues"
-	}
 	for i, c := range want.Accept {
 		how, status, proof := v.accepts(ctx, c)
 		if status != rotation.Accepts {
@@ -80,6 +77,10 @@ func (v *visit) judge(ctx context.Context, want rotation.Wanted) (rotation.Statu
 			return status, proof
 		}
 		said = append(said, proof)
+	}
+	if want.Sign != nil && v.Issue == nil {
+		said = append(said, "which key it signs with is not proven: the probe has no request that issues")
+		return rotation.Unproven, strings.Join(said, ", ")
 	}
 	return rotation.Accepts, strings.Join(said, ", ")
 }
