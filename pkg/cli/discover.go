@@ -197,6 +197,7 @@ func (d discovery) drafts(namespace string) (all []config.Draft) {
 			all = append(all, d.draft(t, namespace, secret, form, readers, servers))
 		}
 	}
+	all = append(all, d.keyDrafts(namespace)...)
 	names := map[string]int{}
 	for i := range all {
 		t := &all[i].Target
@@ -239,6 +240,10 @@ func (d discovery) readers(secret string, servers []spec) (names []string) {
 	return names
 }
 
+func readBy(secret string, readers []string) string {
+	return "Secret " + secret + " is read by " + strings.Join(readers, ", ") + "."
+}
+
 // leads says whether a connection string in a Secret is of that kind.
 func (d discovery) leads(secret string, t trait) bool {
 	for _, value := range d.secrets[secret] {
@@ -253,7 +258,7 @@ func (d discovery) draft(t trait, namespace, secret string, form config.Secret, 
 	form.Name = secret
 	out := config.Draft{
 		Target: config.Target{Name: string(t.kind), Kind: t.kind, Namespace: namespace, Secret: form},
-		Seen:   []string{"Secret " + secret + " is read by " + strings.Join(readers, ", ") + "."},
+		Seen:   []string{readBy(secret, readers)},
 	}
 	at, known := secretdata.Server{}, false
 	if led, err := layout(t.kind, form).Servers(d.secrets[secret]); err == nil && len(led) > 0 {

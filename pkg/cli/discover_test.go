@@ -84,6 +84,9 @@ func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
 		secretOf("reports", map[string]string{"DATABASE_URL": "postgres://reports:geheim3@db.example.com/reports?sslmode=require"}),
 		secretOf("unrelated", map[string]string{"username": "smtp", "password": "geheim4"}),
 		secretOf("not-read-db", map[string]string{"username": "x", "password": "geheim5"}),
+		secretOf("token-keys", map[string]string{"signing-3": "geheim7", "signing-4": "geheim8", "signing": "signing-4\n"}),
+		secretOf("gateway", map[string]string{"JWT_SECRET_KEY": "geheim9", "LEVEL": "info"}),
+		reading("gateway", "gateway", "token-keys"),
 		reading("backend", "orders-login", "unrelated", "redis-db"), reading("worker", "orders-login"), reading("report", "reports"),
 	)
 	text, err := config.DraftFile(drafts, "What was found.", "Every field: `kubectl rotate config view`.")
@@ -104,9 +107,13 @@ func TestNothingToRotateIsNoFile(t *testing.T) {
 
 // On the runbook's own layout the defaults are found, under the defaults' name.
 func TestTheRunbooksLayoutIsFoundUnderItsName(t *testing.T) {
-	drafts := drafted(t, databasePod("postgresql-0", "postgresql", "postgres:15"), reading("backend", "postgresql-credentials"),
-		secretOf("postgresql-credentials", map[string]string{"username": "backend", "password": "geheim"}))
-	if len(drafts) != 1 || drafts[0].Target.Name != "postgres" || drafts[0].Target.Secret.Name != "postgresql-credentials" || drafts[0].Target.Postgres.Pod != "postgresql-0" {
+	drafts := drafted(t, databasePod("postgresql-0", "postgresql", "postgres:15"), reading("backend", "postgresql-credentials", "jwt-keys"),
+		secretOf("postgresql-credentials", map[string]string{"username": "backend", "password": "geheim"}),
+		secretOf("jwt-keys", map[string]string{"jwt-secret-v1": "geheim", "jwt-secret-v2": "geheim", "active-key": "jwt-secret-v2"}))
+	if len(drafts) != 2 || drafts[1].Target.Name != "jwt" || *drafts[1].Target.JWT != (config.JWT{Active: "active-key", Prefix: "jwt-secret-v"}) {
+		t.Errorf("got %+v", drafts)
+	}
+	if drafts[0].Target.Name != "postgres" || drafts[0].Target.Secret.Name != "postgresql-credentials" || drafts[0].Target.Postgres.Pod != "postgresql-0" {
 		t.Errorf("got %+v", drafts)
 	}
 }

@@ -16,7 +16,7 @@ type Draft struct {
 	Seen   []string // why it is there: what was seen, each in a sentence
 }
 
-// usual are the fields that a draft shows with their defaults, to be changed.
+// usual are the fields that a draft shows with their defaults, to be changed, where its kind has one.
 var usual = []string{"owner", "interval", "soak"}
 
 // DraftFile is a commented targets file, which [Parse] reads. remarks go to its head, each in a paragraph.
@@ -58,9 +58,10 @@ func (d Draft) write(out *bytes.Buffer, docs map[string]string) error {
 	of := kinds()[d.Target.Kind].defaults()
 	t := reflect.TypeFor[Target]()
 	for f := range t.Fields() {
-		if name := yamlName(f); slices.Contains(usual, name) {
+		value := reflect.ValueOf(of).FieldByIndex(f.Index)
+		if name := yamlName(f); slices.Contains(usual, name) && !value.IsZero() {
 			comment(out, "  ", docOf(docs, t, f))
-			fmt.Fprintf(out, "  # %s: %v\n", name, reflect.ValueOf(of).FieldByIndex(f.Index))
+			fmt.Fprintf(out, "  # %s: %v\n", name, value)
 		}
 	}
 	return nil
