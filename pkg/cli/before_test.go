@@ -178,6 +178,18 @@ func TestOthersAreToldOfBeginningAndEnd(t *testing.T) {
 	}
 }
 
+// That it is about a leak is told with everything that is.
+func TestALeakIsToldAsOne(t *testing.T) {
+	for _, m := range told(t, []rotation.Event{
+		{Step: "begin", State: rotation.ToDo, Compromised: true}, {Step: "begin", State: rotation.Applying, Compromised: true},
+		{Step: "begin", State: rotation.Done, Compromised: true},
+	}, rotation.Result{Outcome: rotation.Finished}, nil) {
+		if !m.Compromised {
+			t.Errorf("%s is told without it", m.What)
+		}
+	}
+}
+
 // Whoever cannot be told stops nothing, and is named.
 func TestWhoCannotBeToldIsSaid(t *testing.T) {
 	target := config.Target{Secret: config.Secret{Name: "orders-db"}, Notify: []config.Notify{

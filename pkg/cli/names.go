@@ -58,7 +58,7 @@ func completions(g *global, root *cobra.Command) {
 		"via":        {string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)},
 		"stragglers": {"wait", "terminate"},
 		"until":      rotation.StepNames(),
-		"accept":     {rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, acceptReassign},
+		"accept":     {rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign},
 	}
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "TARGET") {
@@ -81,7 +81,7 @@ func completions(g *global, root *cobra.Command) {
 // kindOf is the kind of targets that a command is about; "" is any.
 func kindOf(c *cobra.Command) config.Kind {
 	for _, e := range engines() {
-		if string(e.kind) == c.Name() {
+		if name := strings.TrimPrefix(c.Name(), "emergency-"); string(e.kind) == name {
 			return e.kind
 		}
 	}

@@ -140,6 +140,7 @@ func (s *story) message(what notify.What) notify.Message {
 	m := notify.Message{
 		What: what, Time: s.o.Now(), Began: s.began, Target: s.o.Target, Namespace: s.o.namespace, Secret: s.o.target.Secret.Name,
 		Context: s.o.clients.Context, By: s.o.who, From: s.leg.From, To: s.leg.To, Attempt: s.leg.Attempt, Back: s.leg.Back,
+		Compromised: s.leg.Compromised,
 	}
 	if g := s.o.target.Grafana; g != nil {
 		m.Dashboard = g.Dashboard

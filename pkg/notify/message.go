@@ -45,6 +45,9 @@ func (m Message) Text() string {
 	if m.Back {
 		doing = fmt.Sprintf("taking %s in %s (context %s) back from %v to %v", m.Target, m.Namespace, m.Context, m.From, m.To)
 	}
+	if m.Compromised {
+		doing = fmt.Sprintf("answer to a leak of %s in %s (context %s), replacing %v by %v", m.Target, m.Namespace, m.Context, m.From, m.To)
+	}
 	text := fmt.Sprintf("%s: %s, by %s", doing, m.What, m.By)
 	if m.Note != "" {
 		text += ": " + m.Note

@@ -61,6 +61,16 @@ func TestSlackGetsText(t *testing.T) {
 	}
 }
 
+// Whoever is told of an answer to a leak sees that it is one.
+func TestALeakIsCalledOne(t *testing.T) {
+	m := message(Finished)
+	m.Compromised = true
+	want := "answer to a leak of orders in shop (context prod), replacing v1 by v2: finished, by alice"
+	if got := m.Text(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestPagerDutyCallsSomebodyOnlyWhenItFails(t *testing.T) {
 	for what, want := range map[What][]string{
 		Begun: {"/v2/change/enqueue "}, Finished: {"/v2/change/enqueue ", "/v2/enqueue resolve"},
