@@ -33,7 +33,7 @@ search: ## walk every order of events around a rotation: about two minutes
 
 e2e: images packages ## what a user would see, on a real cluster
 	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) \
-		go test -p 1 -parallel 3 -timeout 45m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
+		go test -p 2 -parallel 3 -timeout 45m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload ./test/platform/deploy ./test/e2e
 
 bench: images build ## measure a rotation beside a bare restart, and start-up beside kubectl's; fails where a bound is missed
 	go run ./test/bench --kubeconfig $(KUBECONFIG_CLUSTER)
