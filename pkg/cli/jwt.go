@@ -79,14 +79,15 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 	}
 	layout := layoutOfKeys(in.target, named)
 	store := keyStore(in, layout)
-	unasked := jwtkeys.Unasked{Layout: layout, Lives: in.target.JWT.Lifetime.Duration, Leeway: in.target.JWT.Leeway.Duration}
+	unasked := jwtkeys.Unasked{Layout: layout, Algorithm: in.target.JWT.Algorithm, Lives: in.target.JWT.Lifetime.Duration, Leeway: in.target.JWT.Leeway.Duration}
 	o.Store, o.System = store, unasked
 	o.Preflight = []look{
 		o.asked(consumers.Preflight),
 		o.noted(store.Preflight),
 		o.keys(in, layout),
+		o.judged(in, false),
 	}
-	o.urgent = []look{o.noted(store.Preflight)}
+	o.urgent = []look{o.noted(store.Preflight), o.judged(in, true)}
 	if in.target.JWT.Sessions != nil {
 		o.sessions = &sessions{in: in, say: in.say}
 	}
@@ -136,10 +137,10 @@ func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 // consumers one by one.
 func layoutOfKeys(t config.Target, named []string) jwtkeys.Layout {
 	j := t.JWT
-	l := jwtkeys.Layout{Active: j.Active, Prefix: j.Prefix, Key: j.Key}
+	l := jwtkeys.Layout{Active: j.Active, Prefix: j.Prefix, Key: j.Key, Public: j.Public, Set: j.Set}
 	for _, name := range named {
-		if l.Numbered(name) {
-			l.Named = append(l.Named, name)
+		if own := l.Signing(name); own != "" && !slices.Contains(l.Named, own) {
+			l.Named = append(l.Named, own)
 		}
 	}
 	return l
@@ -175,18 +176,31 @@ func (o *opened) keys(in opening, l jwtkeys.Layout) look {
 		for _, text := range l.Remarks(s.Data) {
 			notes = append(notes, fmt.Sprintf("secret %s/%s: %s", in.namespace, name, text))
 		}
-		if weak := jwtkeys.Weak(current, in.target.JWT.Algorithm); weak != "" {
-			notes = append(notes, fmt.Sprintf("secret %s/%s: %s; the next one is longer", in.namespace, name, weak))
-		}
 		return notes, nil, nil
 	})
 }
 
+// judged refuses a key in use that its algorithm can't sign with: the next one would be no better. One that is weak is named, and
+// stops nothing: to keep it would be worse.
+func (o *opened) judged(in opening, leaked bool) look {
+	return func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
+		weak, err := jwtkeys.Judge(rec.Current, in.target.JWT.Algorithm)
+		where := fmt.Sprintf("secret %s/%s", in.namespace, in.target.Secret.Name)
+		if err != nil {
+			return nil, rotation.Refuse(fmt.Errorf("%s: %w", where, err))
+		}
+		if weak != "" && !leaked {
+			o.note(fmt.Sprintf("%s: %s; the next one is strong enough. If it may have been found already, treat it as leaked: `kubectl rotate emergency-jwt`", where, weak))
+		}
+		return nil, nil
+	}
+}
+
 // askedPods are the verifiers as the configuration's probe asks them.
 func askedPods(ctx context.Context, in opening, unasked jwtkeys.Unasked) (*jwtkeys.Asked, error) {
-	j, p := in.target.JWT, in.target.JWT.Probe
+	p := in.target.JWT.Probe
 	a := &jwtkeys.Asked{
-		Unasked: unasked, Algorithm: j.Algorithm, Scheme: p.Scheme, Port: p.Port,
+		Unasked: unasked, Scheme: p.Scheme, Port: p.Port,
 		Verify: jwtkeys.Request{Method: p.Verify.Method, Path: p.Verify.Path},
 		Now:    in.clients.Now, Claims: claimsOf(p.Claims),
 		Dial: func(_, pod string) func(context.Context, string, string) (net.Conn, error) {

@@ -15,9 +15,16 @@ type JWT struct {
 	Active string `yaml:"active,omitempty"`
 	// Prefix is what the names of signing keys begin with; a number comes after it. Default: jwt-secret-v.
 	Prefix string `yaml:"prefix,omitempty"`
-	// Key is the only signing key, where the Secret has no room for another one. It is replaced only where it has leaked.
+	// Key is the only signing key, where the Secret has no room for another one. It is replaced only where it has leaked, unless
+	// verifiers are shown a set: then only who signs reads it, and active, if given, is the key of the Secret that holds its kid.
 	Key string `yaml:"key,omitempty"`
-	// Algorithm is what tokens are signed with, RFC 7518: HS256, HS384 or HS512. Default: HS256.
+	// Set is the key of the Secret with a JSON Web Key Set (JWKS, RFC 7517), which verifiers read. Its other keys stay. Default: none.
+	Set string `yaml:"set,omitempty"`
+	// Public is what the public halves of pairs are called, with a * for the number: jwt-public-v*. They are written with the
+	// private keys. Default: as their private keys with .pub at the end, where the Secret has such.
+	Public string `yaml:"public,omitempty"`
+	// Algorithm is what tokens are signed with, RFC 7518: HS256, RS256, PS256, ES256, their longer kin, or EdDSA. Default: the
+	// usual one of the key in use: HS256 for a secret, RS256 for an RSA key, for a key on a curve the one of that curve.
 	Algorithm string `yaml:"algorithm,omitempty"`
 	// Lifetime is how long the longest-lived token is valid; refresh tokens under the same key count. Default: as the tokens
 	// say that the issue probe gets, else 15m.
@@ -92,7 +99,9 @@ type IssueRequest struct {
 // KindJWT is a set of keys that tokens are signed with.
 const KindJWT Kind = "jwt"
 
-var algorithms = []string{"HS256", "HS384", "HS512"}
+var algorithms = []string{
+	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+}
 
 // defaultJWT is the keys of the runbook.
 func defaultJWT() Target {
@@ -115,7 +124,6 @@ func settleJWT(t Target) Target {
 	if j.Key == "" {
 		j.Active, j.Prefix = cmp.Or(j.Active, "active-key"), cmp.Or(j.Prefix, "jwt-secret-v")
 	}
-	j.Algorithm = cmp.Or(j.Algorithm, "HS256")
 	if j.Leeway == nil {
 		j.Leeway = &Duration{time.Minute}
 	}
@@ -141,10 +149,17 @@ func validateJWT(t Target, path *field.Path) (all field.ErrorList) {
 	all = append(all, optional(j.Active, at.Child("active"), dataKey)...)
 	all = append(all, optional(j.Prefix, at.Child("prefix"), dataKey)...)
 	all = append(all, optional(j.Key, at.Child("key"), dataKey)...)
-	if j.Key != "" && (j.Active != "" || j.Prefix != "") {
+	if j.Public != "" {
+		all = append(all, nameErrors(strings.Replace(j.Public, "*", "1", 1), at.Child("public"), dataKey)...)
+		if (j.Key == "") != strings.Contains(j.Public, "*") {
+			all = append(all, field.Invalid(at.Child("public"), j.Public, "a * stands for the number of the key, where keys are numbered"))
+		}
+	}
+	all = append(all, optional(j.Set, at.Child("set"), dataKey)...)
+	if j.Key != "" && (j.Active != "" && j.Set == "" || j.Prefix != "") {
 		all = append(all, field.Forbidden(at.Child("key"), "where there is one key alone, nothing names the active one"))
 	}
-	if !slices.Contains(algorithms, j.Algorithm) {
+	if j.Algorithm != "" && !slices.Contains(algorithms, j.Algorithm) {
 		all = append(all, field.NotSupported(at.Child("algorithm"), j.Algorithm, algorithms))
 	}
 	if j.Reloads && j.Probe == nil {

@@ -17,22 +17,22 @@ import (
 // its first use.
 type Asked struct {
 	Unasked
-	Algorithm string // HS256, HS384, HS512
-	Verify    Request
-	Issue     *Request // nil: pods issue nothing that could be looked at
-	Body      rotation.Secret
-	Field     string // of the JSON answer to Issue that holds the token
-	Claims    map[string]any
-	Scheme    string // http or https
-	Port      int
+	Verify Request
+	Issue  *Request // nil: pods issue nothing that could be looked at
+	Body   rotation.Secret
+	Field  string // of the JSON answer to Issue that holds the token
+	Claims map[string]any
+	Scheme string // http or https
+	Port   int
 	// Dial is the way to a pod.
 	Dial func(workload, pod string) func(ctx context.Context, network, address string) (net.Conn, error)
 	// Covers says whether the pods of a workload answer these requests; nil: all do.
 	Covers func(workload string) bool
 	Now    func() time.Time // the API server's clock; nil is the local one
 
-	mu    sync.Mutex
-	model *model // of a token that was issued
+	mu        sync.Mutex
+	model     *model             // of a token that was issued
+	strangers map[string]reading // keys that nobody knows, by their kind
 }
 
 // Request is what to ask a pod for.
@@ -47,6 +47,10 @@ const (
 
 // Probe asks every pod that is there to answer. One that is starting is not asked yet.
 func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want rotation.Wanted) ([]rotation.Reply, error) {
+	unknown, err := a.stranger(want.Accept[0])
+	if err != nil {
+		return nil, err
+	}
 	var replies []rotation.Reply
 	var pods []rotation.Pod
 	for _, w := range workloads {
@@ -61,7 +65,7 @@ func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want r
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			r.Status, r.Proof = a.ask(ctx, r.Workload, p, want)
+			r.Status, r.Proof = a.ask(ctx, r.Workload, p, want, unknown)
 		})
 	}
 	all.Wait()
@@ -69,7 +73,7 @@ func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want r
 }
 
 // ask is what one pod makes of the versions.
-func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want rotation.Wanted) (rotation.Status, string) {
+func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want rotation.Wanted, unknown reading) (rotation.Status, string) {
 	switch {
 	case a.Covers != nil && !a.Covers(workload):
 		return rotation.Unproven, "not asked: the probe is not for its workload"
@@ -80,6 +84,7 @@ func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want r
 	defer cancel()
 	v := a.visit(workload, p.Name)
 	defer v.close()
+	v.unknown = unknown
 	return v.judge(ctx, want)
 }
 

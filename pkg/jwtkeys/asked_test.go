@@ -2,8 +2,11 @@ package jwtkeys
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net"
 	"net/http"
@@ -22,21 +25,28 @@ type service struct {
 	keys   map[string]string // by key id
 	active string
 	alg    string
-	decode bool // the keys are base64 to it
-	nokid  bool // its tokens have no key id, and it tries all keys
-	naive  bool // it believes what a token says of its algorithm
-	eager  bool // it looks at no time
-	broken bool // it answers 500 to whatever token
+	said   string // what the configuration says of that
+	decode bool   // the keys are base64 to it
+	nokid  bool   // its tokens have no key id, and it tries all keys
+	naive  bool   // it believes what a token says of its algorithm
+	mixed  bool   // it takes its public key for a secret, where a token says so
+	eager  bool   // it looks at no time
+	broken bool   // it answers 500 to whatever token
 	aud    string
 	life   time.Duration
 }
 
-func (s service) key(text string) []byte {
+// key is what a text is to it, to sign with and to verify.
+func (s service) key(text string) (sign, verify any) {
+	if block, _ := pem.Decode([]byte(text)); block != nil {
+		private, _ := x509.ParsePKCS8PrivateKey(block.Bytes)
+		return private, private.(crypto.Signer).Public()
+	}
 	if s.decode {
 		b, _ := base64.StdEncoding.DecodeString(text)
-		return b
+		return b, b
 	}
-	return []byte(text)
+	return []byte(text), []byte(text)
 }
 
 func (s service) issue() string {
@@ -49,7 +59,8 @@ func (s service) issue() string {
 	if !s.nokid {
 		t.Header["kid"] = s.active
 	}
-	text, _ := t.SignedString(s.key(s.keys[s.active]))
+	key, _ := s.key(s.keys[s.active])
+	text, _ := t.SignedString(key)
 	return text
 }
 
@@ -57,6 +68,9 @@ func (s service) verify(token string) error {
 	options := []jwt.ParserOption{jwt.WithValidMethods([]string{s.alg})}
 	if s.naive {
 		options = []jwt.ParserOption{jwt.WithValidMethods([]string{s.alg, "none"})}
+	}
+	if s.mixed {
+		options = []jwt.ParserOption{jwt.WithValidMethods([]string{s.alg, "HS256"})}
 	}
 	if s.eager {
 		options = append(options, jwt.WithoutClaimsValidation())
@@ -73,7 +87,12 @@ func (s service) verify(token string) error {
 			if !s.nokid && t.Header["kid"] != kid {
 				return nil, errors.New("another key")
 			}
-			return s.key(text), nil
+			_, key := s.key(text)
+			if t.Method.Alg() == "HS256" && s.mixed {
+				der, _ := x509.MarshalPKIXPublicKey(key)
+				return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+			}
+			return key, nil
 		}, options...)
 		if one == nil {
 			return nil
@@ -101,7 +120,7 @@ func asking(t *testing.T, s service) *Asked {
 	pod := httptest.NewServer(s)
 	t.Cleanup(pod.Close)
 	return &Asked{
-		Unasked: Unasked{Layout: runbook}, Algorithm: "HS256", Scheme: "http", Port: 8080,
+		Unasked: Unasked{Layout: runbook, Algorithm: s.said}, Scheme: "http", Port: 8080,
 		Verify: Request{http.MethodGet, "/me"}, Issue: &Request{http.MethodPost, "/login"}, Field: "token",
 		Dial: func(string, string) func(context.Context, string, string) (net.Conn, error) {
 			return func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -159,7 +178,7 @@ func TestPodsAreProvenByTokens(t *testing.T) {
 		"it believes in alg none":        {service{keys: both, active: "jwt-secret-v2", naive: true}, active, rotation.Altered, "RFC 8725"},
 		"it looks at no end":             {service{keys: both, active: "jwt-secret-v2", eager: true}, active, rotation.Altered, "expired a day ago"},
 		"it fails whatever it is asked":  {service{keys: only2, active: "jwt-secret-v2", broken: true}, forgotten, rotation.Unknown, "status 500, which says nothing"},
-		"it signs by another algorithm":  {service{keys: both, active: "jwt-secret-v2", alg: "HS512"}, active, rotation.Altered, `"HS512", and not with HS256`},
+		"it signs by another algorithm":  {service{keys: both, active: "jwt-secret-v2", alg: "HS512", said: "HS256"}, active, rotation.Altered, `"HS512", and not with HS256`},
 		"its key ids are shorter":        {service{keys: map[string]string{"v1": first, "v2": second}, active: "v1"}, distributed, rotation.Accepts, ""},
 		"one with a shorter id is there": {service{keys: map[string]string{"v1": first, "v2": second}, active: "v2"}, forgotten, rotation.Altered, "still accepts"},
 	} {
@@ -173,6 +192,47 @@ func TestPodsAreProvenByTokens(t *testing.T) {
 				t.Errorf("%s (%s), want %s (%s)", got.Status, got.Proof, c.status, c.proof)
 			}
 		})
+	}
+}
+
+// Pods that sign with a pair of keys are asked as those with a secret are, and by the algorithm that goes with the key.
+func TestPodsWithPairsAreProvenByTokens(t *testing.T) {
+	for alg, make := range map[string]func() any{"RS256": newRSA, "PS256": newRSA, "ES256": newP256, "ES384": newP384, "EdDSA": newEd25519} {
+		t.Run(alg, func(t *testing.T) {
+			one, two := pkcs8(t, make()), pkcs8(t, make())
+			old, next := key(1, "jwt-secret-v1", one), key(2, "jwt-secret-v2", two)
+			both := map[string]string{"jwt-secret-v1": one, "jwt-secret-v2": two}
+			for _, c := range []struct {
+				pod    service
+				want   rotation.Wanted
+				status rotation.Status
+				proof  string
+			}{
+				{service{keys: both, active: "jwt-secret-v1"}, rotation.Wanted{Accept: []rotation.Credential{next, old}}, rotation.Accepts, "accepts jwt-secret-v1"},
+				{service{keys: map[string]string{"jwt-secret-v1": one}, active: "jwt-secret-v1"}, rotation.Wanted{Accept: []rotation.Credential{next}}, rotation.Altered, "refuses jwt-secret-v2"},
+				{service{keys: both, active: "jwt-secret-v2"}, rotation.Wanted{Accept: []rotation.Credential{next}, Sign: &next}, rotation.Accepts, "issues under jwt-secret-v2"},
+				{service{keys: both, active: "jwt-secret-v1"}, rotation.Wanted{Accept: []rotation.Credential{next, old}, Sign: &next}, rotation.Altered, "issues under jwt-secret-v1, and not under jwt-secret-v2"},
+				{service{keys: both, active: "jwt-secret-v2"}, rotation.Wanted{Accept: []rotation.Credential{next}, Refuse: []rotation.Credential{old}}, rotation.Altered, "still accepts jwt-secret-v1"},
+				{service{keys: both, active: "jwt-secret-v2", mixed: true}, rotation.Wanted{Accept: []rotation.Credential{next}}, rotation.Altered, "section 2.1"},
+			} {
+				c.pod.life, c.pod.alg = time.Minute, alg
+				if alg == "PS256" {
+					c.pod.said = alg // a key does not say by which of its algorithms it signs
+				}
+				if got := ask(t, asking(t, c.pod), c.want); got.Status != c.status || !strings.Contains(got.Proof, c.proof) {
+					t.Errorf("%s (%s), want %s (%s)", got.Status, got.Proof, c.status, c.proof)
+				}
+			}
+		})
+	}
+}
+
+// Of a key that can't be read no token can be made: that nobody accepts one proves nothing.
+func TestAKeyThatCannotBeReadProvesNothing(t *testing.T) {
+	a := asking(t, service{keys: map[string]string{"jwt-secret-v2": second}, active: "jwt-secret-v2", alg: "HS256", life: time.Minute})
+	broken := key(1, "jwt-secret-v1", "-----BEGIN PRIVATE KEY-----")
+	if got := ask(t, a, rotation.Wanted{Accept: []rotation.Credential{v2}, Refuse: []rotation.Credential{broken}}); got.Status != rotation.Unproven {
+		t.Errorf("%s (%s)", got.Status, got.Proof)
 	}
 }
 

@@ -6,5 +6,9 @@
 // A [Layout] is how a set of keys stands in the Secret's data. With a way to ask pods, [Asked] proves what each of them
 // makes of a token; without, [Unasked] leaves it at what they were handed.
 //
-// Sources: RFC 7515 (JWS), RFC 7518 (JWA), RFC 7519 (JWT), RFC 8725 (best current practices).
+// A key is of one kind, found out from its value: a secret that all share, or the private half of an RSA, EC or Ed25519 pair, as PEM or
+// as a JSON Web Key. The next one is of the same kind, in the same form. Public halves and a set of them are written with it.
+//
+// Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 (JWA), RFC 7519 (JWT), RFC 7638 (thumbprints), RFC 8037 (EdDSA), RFC 8725 (best
+// current practices).
 package jwtkeys

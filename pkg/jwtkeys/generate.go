@@ -1,8 +1,10 @@
 package jwtkeys
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,20 +12,15 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// keyBytes are the random bytes of a new key: the output of SHA-512, and so enough for each of the algorithms (RFC 7518,
-// section 3.2).
-const keyBytes = 64
-
-// least is how many bytes the key of an algorithm has at the least, by RFC 7518, section 3.2.
-var least = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
-
 // Unasked are verifiers that can't be asked: what they do is known by what they were handed alone. It is a [rotation.Probed]
 // that proves nothing, and says so.
 type Unasked struct {
 	Layout Layout
-	Lives  time.Duration // how long the longest-lived token is valid; 0: DefaultLifetime, or as issued ones say
-	Leeway time.Duration // how far past its end a token may still be accepted
-	Rand   io.Reader     // nil is crypto/rand
+	// Algorithm is what tokens are signed by, RFC 7518; "" is the usual one of the key in use.
+	Algorithm string
+	Lives     time.Duration // how long the longest-lived token is valid; 0: DefaultLifetime, or as issued ones say
+	Leeway    time.Duration // how far past its end a token may still be accepted
+	Rand      io.Reader     // nil is crypto/rand
 }
 
 var _ rotation.Probed = Unasked{}
@@ -49,21 +46,30 @@ func (u Unasked) Lifetime(context.Context, []rotation.Workload) (time.Duration, 
 	return u.Lives + u.Leeway, nil
 }
 
-// Generate makes a key of the same form as the current one.
+// Generate makes a key of the same kind as the current one, in the same form. One that its algorithm does not take is not given
+// out.
 func (u Unasked) Generate(_ context.Context, v rotation.Version, current rotation.Credential) (rotation.Credential, error) {
 	random := u.Rand
 	if random == nil {
 		random = rand.Reader
 	}
-	value, err := formOf(current.Value.Reveal()).encoded(func() ([]byte, error) {
-		key := make([]byte, keyBytes)
-		_, err := io.ReadFull(random, key)
-		return key, err
-	})
+	none := rotation.Credential{}
+	key, err := read(current.Value.Reveal())
 	if err != nil {
-		return rotation.Credential{}, fmt.Errorf("making a signing key: %w", err)
+		return none, rotation.Refuse(fmt.Errorf("modelling a signing key on the one in use: %s %w", current.ID, err))
 	}
-	return rotation.Credential{V: v, ID: u.Layout.next(v, current), Value: rotation.NewSecret(value)}, nil
+	value, err := key.another(random)
+	if err != nil {
+		return none, fmt.Errorf("making a signing key: %w", err)
+	}
+	c := rotation.Credential{V: v, ID: u.Layout.next(v, current), Value: rotation.NewSecret(value)}
+	if key, err = read(value); err == nil && u.Layout.signer() {
+		c.ID = keyID(key)
+	}
+	if weak, err := Judge(c, u.Algorithm); err != nil || weak != "" {
+		return none, rotation.Refuse(fmt.Errorf("making a signing key: %w", cmp.Or(err, errors.New(weak))))
+	}
+	return c, nil
 }
 
 // Standing is not known.
@@ -74,18 +80,4 @@ func (Unasked) Standing(context.Context, rotation.Credential) ([]rotation.Standi
 // InUse is not known: a token leaves no session.
 func (Unasked) InUse(context.Context, rotation.Credential) (rotation.Usage, error) {
 	return rotation.Usage{}, nil
-}
-
-// Weak says what is wrong with a key for an algorithm; "" where nothing is. It can't be seen how who signs reads it, so the
-// longest reading counts.
-func Weak(c rotation.Credential, algorithm string) string {
-	longest := 0
-	for _, key := range readings(c.Value.Reveal()) {
-		longest = max(longest, len(key))
-	}
-	if longest < least[algorithm] {
-		return fmt.Sprintf("%s has %d bytes, and %s takes %d at least (RFC 7518, section 3.2): whoever has a token can search for it",
-			c.ID, longest, algorithm, least[algorithm])
-	}
-	return ""
 }

@@ -1,8 +1,6 @@
 package jwtkeys
 
 import (
-	"crypto/hmac"
-	"crypto/sha512"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +16,12 @@ type Layout struct {
 	Active string // the key that names the active one; "" where Key is the only one
 	Prefix string // what the names of signing keys begin with, before a number
 	Key    string // the only signing key, where there is no room for another one
+	// Public is what the public halves of keys are called, with a * for the number. "": as their private keys, and .pub, where there
+	// are such.
+	Public string
+	// Set is the key with the JSON Web Key Set that verifiers are shown; "" where there is none. With it, Key has room for
+	// another one: only who signs reads that. The ID of a credential is its kid then.
+	Set string
 	// Named are signing keys that consumers are handed one by one, by their names: those have to be there for a pod to
 	// start, and others are not seen. Nil: consumers are handed all there are.
 	Named []string
@@ -35,6 +39,16 @@ func (l Layout) Parse(data map[string][]byte) (rotation.Credential, error) {
 		return rotation.Credential{}, fmt.Errorf("key %s names %s as the active one, and there is no such key", l.Active, name)
 	case len(value) == 0:
 		return rotation.Credential{}, fmt.Errorf("key %s is empty", name)
+	}
+	key, err := read(value)
+	if err != nil {
+		return rotation.Credential{}, fmt.Errorf("key %s %w", name, err)
+	}
+	if err := l.matches(name, key, data); err != nil {
+		return rotation.Credential{}, err
+	}
+	if l.Set != "" {
+		return l.parseSet(name, key, data)
 	}
 	return rotation.Credential{ID: name, Value: rotation.NewSecret(value)}, nil
 }
@@ -89,8 +103,8 @@ func (l Layout) number(name string) int {
 // names are all signing keys that data has, and those that consumers are handed by name, sorted.
 func (l Layout) names(data map[string][]byte) (names []string) {
 	for name := range data {
-		if l.Numbered(name) {
-			names = append(names, name)
+		if own := l.Signing(name); own != "" {
+			names = append(names, own)
 		}
 	}
 	names = append(names, l.Named...)
@@ -104,8 +118,15 @@ func (l Layout) names(data map[string][]byte) (names []string) {
 // Keys are the keys of data that a rotation writes, sorted.
 func (l Layout) Keys(data map[string][]byte) []string {
 	names := l.names(data)
-	if l.Active != "" {
-		names = append(names, l.Active)
+	if l.shows(data) {
+		for _, name := range slices.Clone(names) {
+			names = append(names, l.publicName(name))
+		}
+	}
+	for _, name := range []string{l.Active, l.Set} {
+		if name != "" {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -113,7 +134,7 @@ func (l Layout) Keys(data map[string][]byte) []string {
 
 // Room says whether the Secret has room for another key beside the current one: without, they cannot overlap.
 func (l Layout) Room(current rotation.Credential) bool {
-	return l.next(2, current) != current.ID
+	return l.signer() || l.next(2, current) != current.ID
 }
 
 // next is the name of version v, where current is the one in use. Names are numbered on with the versions; where consumers
@@ -142,11 +163,19 @@ func (l Layout) Render(view rotation.View, live map[rotation.Version]rotation.Cr
 	if !ok || active.Value.Empty() {
 		return nil, fmt.Errorf("rendering %v: its value is not on record", view.Active)
 	}
+	key, err := read(active.Value.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("rendering %v: %s %w", view.Active, active.ID, err)
+	}
 	changes := map[string][]byte{}
 	for _, v := range view.Accept {
 		c, ok := live[v]
 		if !ok || c.Value.Empty() {
 			return nil, fmt.Errorf("rendering %v: its value is not on record", v)
+		}
+		if l.signer() {
+			changes[l.Key] = active.Value.Reveal()
+			continue
 		}
 		if _, taken := changes[c.ID]; taken {
 			return nil, rotation.Refuse(fmt.Errorf("there is no room for two signing keys: both would be %s", c.ID))
@@ -163,11 +192,19 @@ func (l Layout) Render(view rotation.View, live map[rotation.Version]rotation.Cr
 		}
 		changes[name] = nil
 		if slices.Contains(l.Named, name) {
-			changes[name] = nobodys(active, name)
+			changes[name] = key.idle(name)
 		}
+	}
+	if err := l.publish(changes, data); err != nil {
+		return nil, fmt.Errorf("rendering %v: %w", view.Active, err)
 	}
 	if l.Active != "" {
 		changes[l.Active] = l.naming(active.ID, data)
+	}
+	if l.Set != "" {
+		if changes[l.Set], err = l.renderSet(view, live, data); err != nil {
+			return nil, fmt.Errorf("rendering %v: key %s %w", view.Active, l.Set, err)
+		}
 	}
 	return changes, nil
 }
@@ -184,24 +221,11 @@ func (l Layout) naming(id string, data map[string][]byte) []byte {
 	if i := strings.LastIndex(text, name); name != "" && i >= 0 {
 		end = text[i+len(name):]
 	}
-	if full, err := l.current(data); err == nil && full != name {
+	if full, err := l.current(data); err == nil && full != name && l.Key == "" {
 		short := len(full) - len(name)
 		return []byte(id[min(short, len(id)):] + end)
 	}
 	return []byte(id + end)
-}
-
-// nobodys is a value for a key that has to be there and that nobody is to sign with. Without the active key it can't be
-// guessed, and whoever has that can sign anyway.
-func nobodys(active rotation.Credential, name string) []byte {
-	n := 0
-	value, _ := formOf(active.Value.Reveal()).encoded(func() ([]byte, error) {
-		h := hmac.New(sha512.New, active.Value.Reveal())
-		fmt.Fprintf(h, "kubectl-rotate: nobody signs with %s, %d", name, n)
-		n++
-		return h.Sum(nil), nil
-	})
-	return value
 }
 
 // Remarks are things about the data that its owner should know, in words, without values.
@@ -216,7 +240,9 @@ func (l Layout) Remarks(data map[string][]byte) (remarks []string) {
 		}
 	}
 	value := string(current.Value.Reveal())
-	if cut := strings.TrimRight(value, "\r\n"); strings.ContainsAny(cut, "\r\n") {
+	key, _ := read(current.Value.Reveal())
+	_, secret := key.(secretKey)
+	if cut := strings.TrimRight(value, "\r\n"); secret && strings.ContainsAny(cut, "\r\n") {
 		remarks = append(remarks, fmt.Sprintf("%s is broken over several lines, as `openssl rand -base64 64` prints it; the next one is not", current.ID))
 	}
 	return remarks

@@ -43,7 +43,7 @@ func modelOf(token string) (model, error) {
 // minted are the times and the key of a token to be made.
 type minted struct {
 	method jwt.SigningMethod
-	key    any
+	key    reading
 	kid    string // "" is none
 	from   time.Time
 	end    time.Time
@@ -76,7 +76,7 @@ func (m model) mint(how minted, more map[string]any) (string, error) {
 	if how.kid != "" {
 		t.Header["kid"] = how.kid
 	}
-	text, err := t.SignedString(how.key)
+	text, err := t.SignedString(how.key.sign)
 	if err != nil {
 		return "", fmt.Errorf("making a token: %w", err)
 	}
@@ -103,8 +103,8 @@ func kids(m *model, id string, known []string) []string {
 	return []string{id, short, ""}
 }
 
-// signedWith says whether key made the signature of token, by the algorithm method.
-func signedWith(token string, method string, key []byte) bool {
+// signedWith says whether key verifies the signature of token, by the algorithm method.
+func signedWith(token string, method string, key any) bool {
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{method}), jwt.WithoutClaimsValidation()).
 		Parse(token, func(*jwt.Token) (any, error) { return key, nil })
 	return err == nil
