@@ -24,7 +24,7 @@ type backend struct {
 // newBackend prepares the clients. It connects to nothing yet: a server that is away for a moment keeps the pod
 // from being ready, not from starting.
 func newBackend(s settings) (*backend, error) {
-	tokens, err := newKeyring(s.signingKeys, s.activeKey, s.tokenLifetime)
+	tokens, err := newKeyring(s)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func run(ctx context.Context, environ []string) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	slog.Info("serving", "address", l.Addr().String(), "pod", s.pod, "signing_key", b.tokens.active)
+	slog.Info("serving", "address", l.Addr().String(), "pod", s.pod, "signing_key", b.tokens.Active())
 	server := &server{handler: b.routes(), delay: s.drainDelay, grace: 4 * time.Second, draining: &b.draining}
 	return server.serve(ctx, l)
 }

@@ -25,6 +25,8 @@ type settings struct {
 	redisReads       bool              // it may read keys, and does
 	signingKeys      map[string][]byte // by name, which is the tokens' key id too
 	activeKey        string
+	signingKey       []byte // the only one to sign with, where verifiers are shown a set
+	keySet           []byte // that set; nil where there is none
 	tokenLifetime    time.Duration
 	drainDelay       time.Duration
 	poolConnections  int32
@@ -61,9 +63,13 @@ func readSettings(environ []string) (settings, error) {
 		redisPassword:    need("REDIS_PASSWORD"),
 		redisReads:       env["REDIS_READS"] == "true",
 		signingKeys:      keys,
-		activeKey:        need("active-key"),
 		poolConnections:  8,
 		auditConnections: 2,
+	}
+	if set := env["jwks.json"]; set != "" {
+		s.signingKey, s.keySet = []byte(need("signing-key")), []byte(set)
+	} else {
+		s.activeKey = need("active-key")
 	}
 	var lifetime, delay error
 	s.tokenLifetime, lifetime = env.duration("TOKEN_LIFETIME", 15*time.Minute)

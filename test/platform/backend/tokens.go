@@ -9,49 +9,44 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	kr "github.com/kubectl-rotate/kubectl-rotate/docs/examples/keyring"
 )
 
 // errToken marks a bearer token that is missing or refused.
 var errToken = errors.New("token refused")
 
-// keyring signs tokens with the active key and accepts those of every key it was given.
+// keyring issues tokens of one lifetime, and accepts those of every key it was given.
 type keyring struct {
-	keys     map[string][]byte
-	active   string
+	*kr.Keyring
 	lifetime time.Duration
 }
 
-func newKeyring(keys map[string][]byte, active string, lifetime time.Duration) (*keyring, error) {
-	if len(keys[active]) == 0 {
-		return nil, fmt.Errorf("signing keys: the active key %q is not among the %d given", active, len(keys))
+// newKeyring takes a key to sign with and the set of those that verify, where there are such; else keys by their names.
+func newKeyring(s settings) (*keyring, error) {
+	ring, err := kr.Named(s.signingKeys, s.activeKey)
+	if s.keySet != nil {
+		ring, err = kr.FromSet(s.signingKey, s.keySet)
 	}
-	return &keyring{keys, active, lifetime}, nil
+	if err != nil {
+		return nil, fmt.Errorf("signing keys: %w", err)
+	}
+	return &keyring{ring, s.tokenLifetime}, nil
 }
 
 func (k *keyring) issue(now time.Time) (token string, expires time.Time, err error) {
 	expires = now.Add(k.lifetime)
-	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+	token, err = k.Sign(jwt.RegisteredClaims{
 		Subject: "demo", ID: rand.Text(),
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 	})
-	t.Header["kid"] = k.active
-	token, err = t.SignedString(k.keys[k.active])
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("signing a token with %s: %w", k.active, err)
-	}
-	return token, expires, nil
+	return token, expires, err
 }
 
-// verify accepts an unexpired token of a known key. The algorithm is the verifier's choice, not the token's (RFC 8725, section 3.1).
+// verify accepts an unexpired token of a known key.
 func (k *keyring) verify(token string) (key string, err error) {
-	t, err := jwt.Parse(token, func(t *jwt.Token) (any, error) {
-		key, _ = t.Header["kid"].(string)
-		if len(k.keys[key]) == 0 {
-			return nil, errors.New("unknown key id")
-		}
-		return k.keys[key], nil
-	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
-	if err != nil || !t.Valid {
+	key, err = k.Verify(token, &jwt.RegisteredClaims{})
+	if err != nil {
 		return "", errors.Join(errToken, err)
 	}
 	return key, nil
@@ -75,7 +70,7 @@ func (b *backend) token(w http.ResponseWriter, r *http.Request) {
 		b.fail(w, r, err)
 		return
 	}
-	b.reply(w, http.StatusCreated, answer{Token: token, Key: b.tokens.active, Expires: &expires})
+	b.reply(w, http.StatusCreated, answer{Token: token, Key: b.tokens.Active(), Expires: &expires})
 }
 
 // session says whether a token is accepted: 200, or 401. It is what a rotation of the signing keys probes.

@@ -15,7 +15,7 @@ var (
 
 func ring(t *testing.T, active string, keys map[string][]byte) *keyring {
 	t.Helper()
-	k, err := newKeyring(keys, active, time.Minute)
+	k, err := newKeyring(settings{signingKeys: keys, activeKey: active, tokenLifetime: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 }
 
 func TestActiveKeyMustBeGiven(t *testing.T) {
-	if _, err := newKeyring(map[string][]byte{"jwt-secret": oldKey}, "jwt-secret-v1", time.Minute); err == nil {
+	if _, err := newKeyring(settings{signingKeys: map[string][]byte{"jwt-secret": oldKey}, activeKey: "jwt-secret-v1"}); err == nil {
 		t.Error("no error: the pod would start and sign with nothing")
 	}
 }
