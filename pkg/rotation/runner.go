@@ -338,10 +338,15 @@ func (r *Runner) rest(ctx context.Context, step Step, s State) error {
 	return nil
 }
 
-// pauseOf is how long to rest: longer where somebody tells of a change, and where what is waited for is still a while off.
+// pauseOf is how long to rest: longer where somebody tells of a change, and where what is waited for is still a while off; shorter where
+// that is about to be over.
 func (r *Runner) pauseOf(step Step, s State) time.Duration {
-	if r.Wake != nil && step.Watched || s.Until.Sub(r.now()) > longPause {
+	left := s.Until.Sub(r.now())
+	switch {
+	case r.Wake != nil && step.Watched || left > longPause:
 		return longPause
+	case left > 0 && left < pause:
+		return left
 	}
 	return pause
 }

@@ -329,6 +329,7 @@ func TestRestIsLongerWhereNothingCanHappenSoon(t *testing.T) {
 		{"not about consumers", woken, Step{}, State{}, pause},
 		{"a soak", nil, Step{}, State{Until: noon.Add(10 * time.Minute)}, longPause},
 		{"the end of one", nil, Step{}, State{Until: noon.Add(time.Second)}, pause},
+		{"the very end of one", nil, Step{}, State{Until: noon.Add(pause / 2)}, pause / 2},
 		{"a time that is past", nil, Step{}, State{Until: noon.Add(-time.Minute)}, pause},
 	} {
 		r := Runner{Wake: c.wake, Now: func() time.Time { return noon }}
