@@ -17,15 +17,14 @@ type at struct {
 	users map[string]*user
 }
 
-func (f *fleet) users(ctx context.Context) (all seen, err error) {
-	for _, n := range f.up {
+func (f *fleet) users(ctx context.Context) (seen, error) {
+	all := make(seen, len(f.up))
+	err := f.each(func(i int, n *session) error {
 		users, err := n.users(ctx)
-		if err != nil {
-			return nil, wrap(err, "at %s", n.node.Name)
-		}
-		all = append(all, at{n, users})
-	}
-	return all, nil
+		all[i] = at{n, users}
+		return err
+	})
+	return all, err
 }
 
 // any says whether a node knows a user.
@@ -59,30 +58,19 @@ func (all seen) rules(name string) (rules string, err error) {
 	return rules, nil
 }
 
-// stopped is an effect that its fence did not let through. Nothing may be tried after it.
-type stopped struct{ error }
-
-func (s stopped) Unwrap() error { return s.error }
-
-// everywhere makes an effect at each node that can be reached, and then says which could not be: one that is away does not keep the
-// others from being told.
-func (s *Server) everywhere(ctx context.Context, do func(context.Context, seen, at) error) error {
+// everywhere makes an effect at each node that can be reached, at all at once, if it may be made at all; then it says which nodes could
+// not be reached: one that is away does not keep the others from being told.
+func (s *Server) everywhere(ctx context.Context, may func(context.Context, *fleet) error, do func(context.Context, seen, at) error) error {
 	return s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		if err := may(ctx, fl); err != nil {
+			return err
+		}
 		all, err := fl.users(ctx)
 		if err != nil {
 			return err
 		}
-		var errs []error
-		for _, one := range all {
-			err := do(ctx, all, one)
-			if err == nil {
-				continue
-			}
-			errs = append(errs, wrap(err, "at %s", one.n.node.Name))
-			if errors.As(err, new(stopped)) {
-				return errors.Join(errs...)
-			}
-		}
+		errs := make([]error, len(all))
+		atOnce(len(all), func(i int) { errs[i] = wrap(do(ctx, all, all[i]), "at %s", all[i].n.node.Name) })
 		return errors.Join(append(errs, fl.whole())...)
 	})
 }
@@ -92,7 +80,7 @@ func (n *session) effect(ctx context.Context, f rotation.Fence, args ...string) 
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	if err := f(ctx); err != nil {
-		return stopped{err}
+		return err
 	}
 	return n.run(ctx, args...)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -65,9 +66,7 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 		return nil, fmt.Errorf("finding the nodes: %w", err)
 	}
 	f := &fleet{}
-	for _, node := range nodes {
-		s.join(ctx, f, node)
-	}
+	s.join(ctx, f, nodes...)
 	for i := 0; i < len(f.up); i++ { // it grows
 		n := f.up[i]
 		peers, err := n.peers(ctx)
@@ -93,14 +92,41 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 	return f, nil
 }
 
-// join connects to a node, if it can be reached.
-func (s *Server) join(ctx context.Context, f *fleet, node Node) {
-	n, err := s.reach(ctx, node)
-	if err != nil {
-		f.down = append(f.down, lost{node.Name, err})
-		return
+// join connects to nodes, as far as they can be reached, to all at once: each may be a tunnel of its own, and one that is silent must
+// leave time for the others.
+func (s *Server) join(ctx context.Context, f *fleet, nodes ...Node) {
+	sessions, errs := make([]*session, len(nodes)), make([]error, len(nodes))
+	atOnce(len(nodes), func(i int) { sessions[i], errs[i] = s.reach(ctx, nodes[i], s.conns[nodes[i].Name]) })
+	for i, node := range nodes {
+		if errs[i] != nil {
+			delete(s.conns, node.Name)
+			f.down = append(f.down, lost{node.Name, errs[i]})
+			continue
+		}
+		s.conns[node.Name] = sessions[i]
+		f.up = append(f.up, sessions[i])
 	}
-	f.up = append(f.up, n)
+}
+
+// atOnce calls do with every number below n, and waits for all.
+func atOnce(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// each asks something of every node that was reached, of all at once, and gives the first error in their order.
+func (f *fleet) each(ask func(i int, n *session) error) error {
+	errs := make([]error, len(f.up))
+	atOnce(len(f.up), func(i int) { errs[i] = wrap(ask(i, f.up[i]), "at %s", f.up[i].node.Name) })
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // knows says whether p, which n names by an address of which nobody has heard, is a node that was reached: a Service stands in front
@@ -151,15 +177,14 @@ func (s *Server) meet(ctx context.Context, n *session, p peer) (node Node, err e
 }
 
 // reach gives the session of a node, the one kept from the last call if it still answers.
-func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
+func (s *Server) reach(ctx context.Context, node Node, kept *session) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachPatience)
 	defer cancel()
-	if kept := s.conns[node.Name]; kept != nil {
+	if kept != nil {
 		if kept.node.Address == node.Address && kept.look(ctx) == nil {
 			return kept, nil
 		}
 		kept.close()
-		delete(s.conns, node.Name)
 	}
 	n, err := s.login(ctx, node)
 	if err != nil {
@@ -172,7 +197,6 @@ func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
 		n.close()
 		return nil, wrap(s.grant(err), "at %s, as %s", node.Name, s.admin())
 	}
-	s.conns[node.Name] = n
 	return n, nil
 }
 

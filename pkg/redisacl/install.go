@@ -15,7 +15,7 @@ var errNoValue = errors.New("its value is not on record")
 // Install makes every node accept c: it creates the user with its rules, or gives back what it lacks, or lifts a quarantine; then it
 // looks whether the user came out as it was meant to, and has the node save it.
 func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, func(ctx context.Context, all seen, one at) error {
+	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, all seen, one at) error {
 		words, err := s.installing(all, one, c)
 		if err != nil || words == nil {
 			return err
@@ -96,21 +96,24 @@ func (n *session) alike(ctx context.Context, model, name string, u *user) error 
 		return nil
 	}
 	fill := strings.NewReplacer("%k", u.sample("~", "%"), "%c", u.sample("&"))
+	var dry [][]string
 	for _, args := range representative {
-		var answers []string
 		for _, who := range []string{model, name} {
-			dry := []string{"ACL", "DRYRUN", who}
+			words := []string{"ACL", "DRYRUN", who}
 			for _, a := range args {
-				dry = append(dry, fill.Replace(a))
+				words = append(words, fill.Replace(a))
 			}
-			answer, err := n.text(ctx, dry...)
-			if err != nil {
-				return err
-			}
-			answers = append(answers, strings.ReplaceAll(answer, who, "it"))
+			dry = append(dry, words)
 		}
-		if answers[0] != answers[1] {
-			return fmt.Errorf("%s is not what %s is: at %s it is told %q, the other %q", name, model, args[0], answers[1], answers[0])
+	}
+	answers, err := n.batch(ctx, dry)
+	if err != nil {
+		return err
+	}
+	for i, args := range representative {
+		was, is := strings.ReplaceAll(answers[2*i], model, "it"), strings.ReplaceAll(answers[2*i+1], name, "it")
+		if was != is {
+			return fmt.Errorf("%s is not what %s is: at %s it is told %q, the other %q", name, model, args[0], is, was)
 		}
 	}
 	return nil
@@ -130,6 +133,11 @@ func (u *user) sample(signs ...string) string {
 		}
 	}
 	return "x"
+}
+
+// may is mayChange for an effect.
+func (s *Server) may(c rotation.Credential) func(context.Context, *fleet) error {
+	return func(context.Context, *fleet) error { return s.mayChange(c) }
 }
 
 // mayChange refuses what would lock everybody out.

@@ -25,14 +25,15 @@ func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usa
 
 // sessions are all of one user's, on the nodes that were reached.
 func (f *fleet) sessions(ctx context.Context, name string) (all []rotation.Session, err error) {
-	for _, n := range f.up {
-		of, err := n.of(ctx, name)
-		if err != nil {
-			return nil, wrap(err, "at %s", n.node.Name)
-		}
+	found := make([][]client, len(f.up))
+	err = f.each(func(i int, n *session) (err error) {
+		found[i], err = n.of(ctx, name)
+		return err
+	})
+	for i, of := range found {
 		for _, c := range of {
-			all = append(all, c.session(n.node.Name))
+			all = append(all, c.session(f.up[i].node.Name))
 		}
 	}
-	return all, nil
+	return all, err
 }

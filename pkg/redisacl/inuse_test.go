@@ -63,7 +63,7 @@ func TestUserWithAConnectionIsNotErased(t *testing.T) {
 	a := newApp(t, 2, redistest.Config{ACLFile: true})
 	conn := a.opened(a.nodes[1], a.current)
 	err := a.server.Erase(context.Background(), pass, a.current)
-	if err == nil || !strings.Contains(err.Error(), "1 connections of it are open at redis-1") {
+	if err == nil || !strings.Contains(err.Error(), "at redis-1: 1 connections of it are open") {
 		t.Errorf("erase: %v", err)
 	}
 	a.must("ping", conn.Ping(context.Background()).Err())

@@ -74,7 +74,7 @@ func (s TwoPasswords) InUse(context.Context, rotation.Credential) (rotation.Usag
 // Install gives the user c's password beside those that it has.
 func (s TwoPasswords) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	s.meet(c)
-	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+	err := s.everywhere(ctx, always, func(ctx context.Context, _ seen, one at) error {
 		words, err := adding(one.users[c.ID], c)
 		if err != nil || words == nil {
 			return err
@@ -101,7 +101,7 @@ func adding(u *user, c rotation.Credential) ([]string, error) {
 
 // Revoke takes c's password from the user. It is refused where that is the only one.
 func (s TwoPasswords) Revoke(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+	err := s.everywhere(ctx, always, func(ctx context.Context, _ seen, one at) error {
 		if err := s.take(ctx, f, one, c); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (s TwoPasswords) Revoke(ctx context.Context, f rotation.Fence, c rotation.C
 
 // Erase makes sure that c's password is gone, and that this is saved. The user stays.
 func (s TwoPasswords) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
+	err := s.everywhere(ctx, always, func(ctx context.Context, _ seen, one at) error {
 		if err := s.take(ctx, f, one, c); err != nil {
 			return err
 		}
@@ -126,13 +126,17 @@ func (s TwoPasswords) Erase(ctx context.Context, f rotation.Fence, c rotation.Cr
 	return wrap(err, "erasing %v of %s", c.V, c.ID)
 }
 
+// always is an effect that may be made whatever else is so.
+func always(context.Context, *fleet) error { return nil }
+
+// take takes c's password from the user at one node.
 func (s TwoPasswords) take(ctx context.Context, f rotation.Fence, one at, c rotation.Credential) error {
 	u := one.users[c.ID]
 	if c.Value.Empty() || u == nil || !u.has(hash(c.Value)) {
-		return s.pass(ctx, f)
+		return f(ctx)
 	}
 	if others := slices.DeleteFunc(slices.Clone(u.hashes), func(h string) bool { return h == hash(c.Value) || h == unfinished }); len(others) == 0 {
-		if err := s.pass(ctx, f); err != nil {
+		if err := f(ctx); err != nil {
 			return err
 		}
 		return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s has no other password than this", c.ID), "install the other version first"))

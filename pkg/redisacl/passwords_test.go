@@ -62,7 +62,7 @@ func TestConnectionsOfAPasswordThatIsGoneAreEndedOnlyOnRequest(t *testing.T) {
 func TestPasswordThatReplicationUsesIsRefused(t *testing.T) {
 	a := newApp(t, 2, redistest.Config{ACLFile: true})
 	a.onDefault()
-	a.refuses("redis-1 replicates with this password", "masteruser and masterauth")
+	a.refuses("at redis-1: it replicates with this password", "masteruser and masterauth")
 }
 
 // CONFIG SET requirepass replaces all passwords of default, the next one too: whoever set it that way is told.

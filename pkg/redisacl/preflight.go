@@ -2,6 +2,7 @@ package redisacl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type look func(context.Context, rotation.Credential) error
 // preflight is what its looks have gathered so far.
 type preflight struct {
 	s     *Server
+	fl    *fleet
 	all   seen
 	notes []string
 	asks  []rotation.Item
@@ -43,6 +45,7 @@ type preflight struct {
 func (s *Server) preflight(ctx context.Context, current rotation.Credential, looks func(*preflight) []look) ([]string, []rotation.Item, error) {
 	p := &preflight{s: s}
 	err := s.with(ctx, func(ctx context.Context, fl *fleet) (err error) {
+		p.fl = fl
 		if err := fl.whole(); err != nil {
 			return rotation.Refuse(rotation.WithHint(fmt.Errorf("users have to be made at every node: %w", err), "begin when all nodes are there"))
 		}
@@ -105,74 +108,72 @@ func (p *preflight) agree(_ context.Context, current rotation.Credential) error 
 
 // mayAct wants the administrator to be allowed what is to come, as far as the server can say so beforehand.
 func (p *preflight) mayAct(ctx context.Context, current rotation.Credential) error {
-	for _, one := range p.all {
-		if one.n.version() < 7000 {
-			continue
+	return p.fl.each(func(_ int, n *session) error {
+		if n.version() < 7000 {
+			return nil
 		}
+		var dry [][]string
 		for _, c := range [][]string{
-			{"ACL", "SETUSER", current.ID}, {"ACL", "DELUSER", current.ID}, {"ACL", "LOG"}, {"CLIENT", "KILL", "USER", current.ID}, one.n.storage.save,
+			{"ACL", "SETUSER", current.ID}, {"ACL", "DELUSER", current.ID}, {"ACL", "LOG"}, {"CLIENT", "KILL", "USER", current.ID}, n.storage.save,
 		} {
-			if c == nil {
-				continue
-			}
-			answer, err := one.n.text(ctx, append([]string{"ACL", "DRYRUN", p.s.admin()}, c...)...)
-			if err != nil {
-				return err
-			}
-			if answer != "OK" {
-				return rotation.Refuse(rotation.WithHint(fmt.Errorf("at %s: %s", one.n.node.Name, answer),
-					fmt.Sprintf("ACL SETUSER %s %s", p.s.admin(), strings.Join(rights, " "))))
+			if c != nil {
+				dry = append(dry, append([]string{"ACL", "DRYRUN", p.s.admin()}, c...))
 			}
 		}
-	}
-	return nil
+		answers, err := n.batch(ctx, dry)
+		for _, answer := range answers {
+			if answer != "OK" {
+				return rotation.Refuse(rotation.WithHint(errors.New(answer), fmt.Sprintf("ACL SETUSER %s %s", p.s.admin(), strings.Join(rights, " "))))
+			}
+		}
+		return err
+	})
 }
 
 // links refuses where the server's own parts come in as the user: a replica to its primary, a Sentinel to what it watches. They do
 // not read the application's Secret.
 func (p *preflight) links(ctx context.Context, current rotation.Credential) error {
-	for _, one := range p.all {
-		as, err := one.n.setting(ctx, "masteruser")
+	return p.fl.each(func(_ int, n *session) error {
+		as, err := n.setting(ctx, "masteruser")
 		if err != nil {
 			return err
 		}
 		if as == current.ID && as != Default {
-			return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s replicates as %q (masteruser), which it could not any more", one.n.node.Name, as),
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("it replicates as %q (masteruser), which it could not any more", as),
 				"give replication a user of its own: masteruser and masterauth"))
 		}
-		of, err := one.n.of(ctx, current.ID)
+		of, err := n.of(ctx, current.ID)
 		if err != nil {
 			return err
 		}
 		for _, c := range of {
 			if who := c.replicates(); who == "a Sentinel" || who != "" && current.ID != Default {
-				return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s at %s comes to %s as %q, which it could not any more", who, c.host, one.n.node.Name, current.ID),
+				return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s at %s comes in as %q, which it could not any more", who, c.host, current.ID),
 					"give it a user of its own (auth-user of a Sentinel, masteruser of a replica)"))
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // auths refuses where a node replicates with the very password that is to go.
 func (p *preflight) auths(ctx context.Context, current rotation.Credential) error {
-	for _, one := range p.all {
-		secret, err := one.n.setting(ctx, "masterauth")
+	return p.fl.each(func(_ int, n *session) error {
+		secret, err := n.setting(ctx, "masterauth")
 		if err != nil {
 			return err
 		}
-		as, err := one.n.setting(ctx, "masteruser")
+		as, err := n.setting(ctx, "masteruser")
 		if err != nil {
 			return err
 		}
 		if secret == "" || or(as, Default) != current.ID || !current.Value.Equal(rotation.NewSecret([]byte(secret))) {
-			continue
+			return nil
 		}
 		return rotation.Refuse(rotation.WithHint(
-			fmt.Errorf("%s replicates with this password (masterauth): once it is gone, the next connection to the primary would be refused", one.n.node.Name),
+			errors.New("it replicates with this password (masterauth): once it is gone, the next connection to the primary would be refused"),
 			"give replication a user of its own on every node: masteruser and masterauth"))
-	}
-	return nil
+	})
 }
 
 // requirepass says what becomes of the old way to set the password of the user default.

@@ -159,10 +159,3 @@ func TestRightsThatTheAdministratorLacksAreNamed(t *testing.T) {
 		a.nodes[0].Do(t, "ACL", "SETUSER", "rotator", right)
 	}
 }
-
-func anys(texts []string) (all []any) {
-	for _, one := range texts {
-		all = append(all, one)
-	}
-	return all
-}

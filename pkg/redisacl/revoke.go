@@ -2,7 +2,6 @@ package redisacl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,13 +15,10 @@ const goodbye = 10 * time.Second
 // stays, so that Install brings back the same. A user that does not exist is revoked already. After a crash in between, each node
 // is as it was, or lets nobody in; calling again ends what is left, and saves.
 func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, func(ctx context.Context, _ seen, one at) error {
-		if err := s.mayChange(c); err != nil {
-			return err
-		}
+	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, _ seen, one at) error {
 		u := one.users[c.ID]
 		if u == nil {
-			return s.pass(ctx, f)
+			return f(ctx)
 		}
 		if u.on {
 			if err := one.n.effect(ctx, f, "ACL", "SETUSER", c.ID, "off"); err != nil {
@@ -35,14 +31,6 @@ func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Creden
 		return one.n.saves(ctx)
 	})
 	return wrap(err, "revoking %s", c.ID)
-}
-
-// pass asks the fence where nothing is to be done.
-func (s *Server) pass(ctx context.Context, f rotation.Fence) error {
-	if err := f(ctx); err != nil {
-		return stopped{err}
-	}
-	return nil
 }
 
 // end ends the connections of a user, and waits until they are gone.
@@ -90,14 +78,14 @@ func until(ctx context.Context, patience time.Duration, ok func(context.Context)
 // Erase deletes the user at every node, and has it saved, even where it is gone already: whoever came before may not have got that
 // far. It is refused while the user has connections anywhere.
 func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, func(ctx context.Context, all seen, one at) error {
-		if err := s.mayErase(ctx, all, c); err != nil {
-			return stopped{err}
-		}
+	err := s.everywhere(ctx, s.mayErase(c), func(ctx context.Context, _ seen, one at) error {
+		var err error
 		if one.users[c.ID] == nil {
-			return errors.Join(s.pass(ctx, f), one.n.saves(ctx))
+			err = f(ctx)
+		} else {
+			err = one.n.effect(ctx, f, "ACL", "DELUSER", c.ID)
 		}
-		if err := one.n.effect(ctx, f, "ACL", "DELUSER", c.ID); err != nil {
+		if err != nil {
 			return err
 		}
 		return one.n.saves(ctx)
@@ -106,18 +94,17 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 }
 
 // mayErase wants nobody to be connected: DELUSER would end him without a word.
-func (s *Server) mayErase(ctx context.Context, all seen, c rotation.Credential) error {
-	if err := s.mayChange(c); err != nil {
-		return err
-	}
-	for _, one := range all {
-		left, err := one.n.of(ctx, c.ID)
-		if err != nil {
+func (s *Server) mayErase(c rotation.Credential) func(context.Context, *fleet) error {
+	return func(ctx context.Context, fl *fleet) error {
+		if err := s.mayChange(c); err != nil {
 			return err
 		}
-		if len(left) > 0 {
-			return fmt.Errorf("%d connections of it are open at %s: %w", len(left), one.n.node.Name, rotation.ErrNotYet)
-		}
+		return fl.each(func(_ int, n *session) error {
+			left, err := n.of(ctx, c.ID)
+			if err == nil && len(left) > 0 {
+				err = fmt.Errorf("%d connections of it are open: %w", len(left), rotation.ErrNotYet)
+			}
+			return err
+		})
 	}
-	return nil
 }

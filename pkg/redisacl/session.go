@@ -102,15 +102,37 @@ func (n *session) close() {
 
 // do runs one command.
 func (n *session) do(ctx context.Context, args ...string) (any, error) {
-	list := make([]any, len(args))
-	for i, a := range args {
-		list[i] = a
-	}
-	answer, err := n.conn.Do(ctx, list...).Result()
+	answer, err := n.conn.Do(ctx, anys(args)...).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	return answer, explain(err)
+}
+
+// batch is the answers to several commands that are sent at once, which takes one round trip. Each has to be a text.
+func (n *session) batch(ctx context.Context, commands [][]string) ([]string, error) {
+	pipe := n.conn.Pipeline()
+	sent := make([]*redis.Cmd, len(commands))
+	for i, args := range commands {
+		sent[i] = pipe.Do(ctx, anys(args)...)
+	}
+	_, _ = pipe.Exec(ctx) // each has an error of its own
+	texts := make([]string, len(commands))
+	for i, one := range sent {
+		var err error
+		if texts[i], err = one.Text(); err != nil {
+			return nil, wrap(explain(err), "%s", command(commands[i]))
+		}
+	}
+	return texts, nil
+}
+
+func anys(texts []string) []any {
+	all := make([]any, len(texts))
+	for i, one := range texts {
+		all[i] = one
+	}
+	return all
 }
 
 // run runs a command whose answer does not matter.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -66,13 +65,11 @@ func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func
 // takes its time to dial.
 func (all seen) try(ctx context.Context, c rotation.Credential, places []rotation.Standing) error {
 	errs := make([]error, len(all))
-	var trying sync.WaitGroup
-	for i := range all {
+	atOnce(len(all), func(i int) {
 		if p := &places[i]; p.Status == rotation.Unknown {
-			trying.Go(func() { p.Status, p.Proof, errs[i] = all[i].n.try(ctx, c) })
+			p.Status, p.Proof, errs[i] = all[i].n.try(ctx, c)
 		}
-	}
-	trying.Wait()
+	})
 	return errors.Join(errs...)
 }
 

@@ -49,7 +49,7 @@ type Usage struct {
 
 // Fence is called by a Server immediately before an effect, inside the server's own lock where it has
 // one. It reads the record's intent again; an error means that someone has decided otherwise in
-// the meantime, and the effect must not take place.
+// the meantime, and the effect must not take place. It may be called for several nodes at once.
 type Fence func(context.Context) error
 
 // System is what accepts a credential.
