@@ -240,15 +240,17 @@ func (n *session) peers(ctx context.Context) (all []peer, err error) {
 	return all, err
 }
 
-// member reads a line of CLUSTER NODES: "ID HOST:PORT@BUS,NAME FLAGS …". The node itself is none, nor is one without an address.
+// member reads a line of CLUSTER NODES: "ID HOST:PORT@BUS,NAME FLAGS …". The node itself is none. One of which the cluster has lost
+// the address is named by its ID: nobody knows the way to it.
 func member(line string) (peer, bool) {
 	words := strings.Fields(line)
-	if len(words) < 3 || strings.Contains(words[2], "myself") || strings.Contains(words[2], "noaddr") {
+	if len(words) < 3 || strings.Contains(words[2], "myself") {
 		return peer{}, false
 	}
 	address, _, _ := strings.Cut(words[1], "@")
-	host, port, err := net.SplitHostPort(address)
-	return peer{host, port, "a member of its cluster"}, err == nil
+	colon := max(0, strings.LastIndex(address, ":")) // an IPv6 address has no brackets here
+	host, port := address[:colon], strings.TrimPrefix(address[colon:], ":")
+	return peer{or(host, words[0]), port, "a member of its cluster"}, true
 }
 
 // fields are the values of "a=1,b=2", by their names.

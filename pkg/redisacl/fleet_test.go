@@ -154,6 +154,20 @@ func TestNodesAreRecognisedByWhateverOthersCallThem(t *testing.T) {
 	}
 }
 
+func TestMembersOfAClusterAreAllNamed(t *testing.T) {
+	for line, want := range map[string]peer{
+		"07c3 127.0.0.1:30004@31004,host master - 0 1426238317239 4 connected 0-5460": {"127.0.0.1", "30004", "a member of its cluster"},
+		"67ed fd00::7:6379@16379 slave,fail 07c3 1 2 6 disconnected":                  {"fd00::7", "6379", "a member of its cluster"},
+		"292f :0@0 master,noaddr - 1 2 3 disconnected":                                {"292f", "0", "a member of its cluster"},
+		"e7d1 10.0.0.7:6379@16379 myself,master - 0 0 1 connected":                    {},
+		"": {},
+	} {
+		if got, ok := member(line); got != want || ok != (want != peer{}) {
+			t.Errorf("%q: %+v", line, got)
+		}
+	}
+}
+
 // An operator who stalls between his look at the record and the command finds his connection gone: a run that began since has ended
 // it before it looked.
 func TestCommandOfAnOperatorWhoStalledComesToNothing(t *testing.T) {

@@ -44,6 +44,18 @@ func TestNextUserHasNoWordMoreThanTheOldOne(t *testing.T) {
 	}
 }
 
+// A parenthesis within a pattern begins no selector: what follows it is not swallowed.
+func TestPatternsMayHaveParentheses(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true, Users: []string{"user other on #" + redistest.Hash("x") + " ~a(b* resetchannels &:-) -@all +get (~c resetchannels -@all +set)"}})
+	a.current = rotation.Credential{V: 1, ID: "other", Value: rotation.NewSecret([]byte("x"))}
+	c := a.next()
+	was := strings.NewReplacer("user other ", "user other_v2 ", redistest.Hash("x"), hash(c.Value)).Replace(a.nodes[0].User(t, "other"))
+	if is := a.nodes[0].User(t, "other_v2"); is != was {
+		t.Errorf("the next user is\n%s, want\n%s", is, was)
+	}
+	a.stands(c, rotation.Accepts, "AUTH")
+}
+
 // A user that does not come out as it was meant to is not installed, however often it is looked at.
 func TestUserThatIsAllowedSomethingElseIsNotInstalled(t *testing.T) {
 	a := newApp(t, 1, redistest.Config{ACLFile: true})

@@ -3,6 +3,7 @@ package redisacl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,8 +128,11 @@ func (k Keys) primaries(ctx context.Context, do func(context.Context, *session) 
 		if err := f.whole(); err != nil {
 			return err
 		}
+		if !slices.ContainsFunc(f.up, (*session).primary) {
+			return unavailable{errors.New("none of the nodes is a primary")}
+		}
 		for _, n := range f.up {
-			if n.config["role"] != "master" {
+			if !n.primary() {
 				continue
 			}
 			if k.Database != 0 {
@@ -147,6 +151,8 @@ func (k Keys) primaries(ctx context.Context, do func(context.Context, *session) 
 		return nil
 	})
 }
+
+func (n *session) primary() bool { return n.config["role"] == "master" }
 
 // scan gives the keys that match, some at a time. One that is there from the beginning to the end is given, perhaps twice.
 func (n *session) scan(ctx context.Context, pattern string, do func([]string) error) error {

@@ -24,12 +24,12 @@ type user struct {
 
 // parseUser reads "user backend on #… ~config:* resetchannels &config:* -@all +ping (~x* +get)".
 func parseUser(line string) (user, error) {
-	words := split(line)
-	if len(words) < 2 || words[0] != "user" {
-		return user{}, fmt.Errorf("not a line of ACL LIST: it begins with %q", strings.Join(words[:min(1, len(words))], ""))
+	words := strings.SplitN(line, " ", 3)
+	if len(words) < 2 || words[0] != "user" || words[1] == "" {
+		return user{}, fmt.Errorf("not a line of ACL LIST: it begins with %q", words[0])
 	}
 	u := user{name: words[1]}
-	for _, word := range words[2:] {
+	for _, word := range split(strings.Join(words[2:], "")) {
 		switch {
 		case word == "on":
 			u.on = true
@@ -45,24 +45,22 @@ func parseUser(line string) (user, error) {
 	return u, nil
 }
 
-// split is the words of a line; what stands in parentheses, a selector, is one.
+// split is the words of a line as the server reads them: one that begins with a parenthesis is a selector, to the word that ends with
+// one. Within a pattern a parenthesis means nothing.
 func split(line string) (words []string) {
-	depth, from := 0, 0
-	for i, c := range line + " " {
+	var selector []string
+	for _, word := range strings.Fields(line) {
 		switch {
-		case c == '(':
-			depth++
-		case c == ')':
-			depth--
-		case c == ' ' && depth <= 0:
-			if i > from {
-				words = append(words, line[from:i])
-			}
-			from = i + 1
+		case selector == nil && (!strings.HasPrefix(word, "(") || strings.HasSuffix(word, ")")):
+			words = append(words, word)
+		case strings.HasSuffix(word, ")"):
+			words, selector = append(words, strings.Join(append(selector, word), " ")), nil
+		default:
+			selector = append(selector, word)
 		}
 	}
-	if depth > 0 {
-		words = append(words, line[from:])
+	if selector != nil {
+		words = append(words, strings.Join(selector, " "))
 	}
 	return words
 }
@@ -80,7 +78,7 @@ func canonical(rules []string) string {
 	words := slices.DeleteFunc(slices.Clone(rules), func(w string) bool { return w == "sanitize-payload" }) // which is so anyway
 	for i, word := range words {
 		if strings.HasPrefix(word, "(") {
-			words[i] = "(" + canonical(split(strings.Trim(word, "()"))) + ")"
+			words[i] = "(" + canonical(split(strings.TrimSuffix(word[1:], ")"))) + ")"
 		}
 	}
 	for from := 0; from < len(words); from++ {
