@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -81,6 +82,8 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
 	if stays {
 		o.Missed = nil // whoever is turned away as default may be anybody
+	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew}
+	o.Gates = []rotation.Gate{{Name: "refusals", Want: "no pod on the new version is turned away at the server", Look: refusals.Look}}
 	}
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)

@@ -51,7 +51,6 @@ func defaultRedis() Target {
 		Owner:    "SRE",
 		Interval: Duration{90 * Day},
 		Soak:     Duration{10 * time.Minute},
-		Gates:    Gates{Logs: LogsGate{Pattern: "WRONGPASS|NOAUTH"}},
 		Redis:    &Redis{Pod: "redis-0", Port: 6379, TLS: "auto", Admin: Admin{User: "default"}},
 	}
 }

@@ -88,7 +88,8 @@ type PrometheusGate struct {
 // LogsGate fails at the first line that says so.
 type LogsGate struct {
 	// Pattern is a regular expression (RE2); {login} stands for the logins of the old and of the new version. Nothing turns the gate
-	// off. Default of kind postgres: password authentication failed for user.{0,3}{login}.
+	// off. Default of kind postgres: password authentication failed for user.{0,3}{login}. Of other kinds: nothing. Of kind redis the
+	// server's own ACL LOG is asked instead, which names the login.
 	Pattern string `yaml:"pattern"`
 }
 
@@ -133,7 +134,7 @@ func (g Gates) settle() Gates {
 }
 
 func (g Gates) validate(path *field.Path) (all field.ErrorList) {
-	names := map[string]bool{"ready": g.Ready != nil, "logs": g.Logs.Pattern != ""}
+	names := map[string]bool{"ready": g.Ready != nil, "logs": g.Logs.Pattern != "", "refusals": true}
 	named := func(name string, at *field.Path) {
 		if names[name] {
 			all = append(all, field.Invalid(at, name, "is the name of another gate: give this one a name of its own"))

@@ -56,7 +56,7 @@ func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, er
 	if err != nil {
 		return rotation.Item{}, err
 	}
-	pods := slices.DeleteFunc(slices.Clone(all), func(p Pod) bool { return !l.isNew(p, rec) })
+	pods := slices.DeleteFunc(slices.Clone(all), func(p Pod) bool { return !isNew(p, rec, l.Skew) })
 	for _, err := range each(pods, func(p Pod) error { return l.read(ctx, p, since, pattern) }) {
 		if err != nil {
 			return rotation.Item{}, err
@@ -68,26 +68,6 @@ func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, er
 		return rotation.Item{Phase: rotation.Failed, Note: l.found[0]}, nil
 	}
 	return rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("no such line from %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}, nil
-}
-
-// switchedAt is when the new version became the active one.
-func switchedAt(rec rotation.Record) (at time.Time, ok bool) {
-	if rec.Intent == nil {
-		return time.Time{}, false
-	}
-	for _, e := range slices.Backward(rec.Editions) {
-		if e.View.Active != rec.Intent.To {
-			break
-		}
-		at, ok = e.Written, true
-	}
-	return at, ok
-}
-
-// isNew says whether a pod can only be on the new version.
-func (l *Logs) isNew(p Pod, rec rotation.Record) bool {
-	views := rotation.MayHold(p.Known, rec.Editions, l.Skew)
-	return len(views) > 0 && !slices.ContainsFunc(views, func(v rotation.View) bool { return v.Active != rec.Intent.To })
 }
 
 // pattern is the expression with the logins of this rotation in it.

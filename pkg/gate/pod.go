@@ -2,7 +2,9 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -37,4 +39,24 @@ func each[T any](pods []Pod, f func(Pod) T) []T {
 	}
 	running.Wait()
 	return all
+}
+
+// switchedAt is when the new version became the active one.
+func switchedAt(rec rotation.Record) (at time.Time, ok bool) {
+	if rec.Intent == nil {
+		return time.Time{}, false
+	}
+	for _, e := range slices.Backward(rec.Editions) {
+		if e.View.Active != rec.Intent.To {
+			break
+		}
+		at, ok = e.Written, true
+	}
+	return at, ok
+}
+
+// isNew says whether a pod can only be on the new version.
+func isNew(p Pod, rec rotation.Record, skew time.Duration) bool {
+	views := rotation.MayHold(p.Known, rec.Editions, skew)
+	return len(views) > 0 && !slices.ContainsFunc(views, func(v rotation.View) bool { return v.Active != rec.Intent.To })
 }

@@ -58,6 +58,39 @@ func TestThoseWhoWereRefusedAreNamed(t *testing.T) {
 	}
 }
 
+// A log that is turned off, or that others have filled since, does not say that nobody was refused. Ages count from now by the clock of who
+// asks, whatever the node's own says.
+func TestRefusalsThatMayBeLostAreNotNone(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true})
+	ctx := context.Background()
+	of := []rotation.Credential{a.current}
+	wrong := a.current
+	wrong.Value = rotation.NewSecret([]byte("wrong"))
+	ahead := func() time.Time { return time.Now().Add(time.Hour) }
+	a.server.Now = ahead
+	since := ahead()
+	if _, err := a.open(a.nodes[0], wrong); err == nil {
+		t.Fatal("it was let in")
+	}
+	if all, err := a.server.Refused(ctx, since, of); err != nil || len(all) != 1 || all[0].Last.Before(since.Add(-time.Second)) {
+		t.Errorf("by another clock: %+v, %v", all, err)
+	}
+	for _, length := range []string{"2", "0"} {
+		a.nodes[0].Do(t, "CONFIG", "SET", "acllog-max-len", length)
+		for _, name := range []string{"a", "b", "c"} {
+			stranger := wrong
+			stranger.ID = name
+			_, _ = a.open(a.nodes[0], stranger)
+		}
+		if all, err := a.server.Refused(ctx, since, of); err == nil || !strings.Contains(err.Error(), "some may be lost") {
+			t.Errorf("with room for %s: %+v, %v", length, all, err)
+		}
+	}
+	if all, err := a.server.Refused(ctx, ahead().Add(time.Hour), of); len(all) > 0 || err == nil {
+		t.Errorf("turned off: %+v, %v", all, err)
+	}
+}
+
 // Erasing a user ends his connections without a word, so that none may be open.
 func TestUserWithAConnectionIsNotErased(t *testing.T) {
 	a := newApp(t, 2, redistest.Config{ACLFile: true})

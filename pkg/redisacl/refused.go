@@ -2,6 +2,7 @@ package redisacl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,21 +12,18 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Refused is who tried to come in as one of cs since then and was turned away, by ACL LOG of every node that can be reached. It is a
-// [rotation.Options]' Missed. Since when somebody tries is known as far as this Server has been asked before: the log has
-// the last try alone.
+// Refused is who tried to come in as one of cs since then and was turned away, by ACL LOG of every node that can be reached; an error says
+// why that is not all. It is a [rotation.Options]' Missed. Since when somebody tries is known as far as this Server has been asked
+// before: the log has the last try alone, and of several who try one name within a minute, the last of them.
 func (s *Server) Refused(ctx context.Context, since time.Time, cs []rotation.Credential) (all []rotation.Refusal, err error) {
 	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {
-		var found []rotation.Refusal
-		for _, n := range fl.up {
-			more, err := n.refused(ctx, since, cs)
-			if err != nil {
-				return wrap(err, "at %s", n.node.Name)
-			}
-			found = append(found, more...)
-		}
-		all = s.merge(found)
-		return fl.whole()
+		found := make([][]rotation.Refusal, len(fl.up))
+		err := fl.each(func(i int, n *session) (err error) {
+			found[i], err = n.refused(ctx, s.now, since, cs)
+			return err
+		})
+		all = s.merge(slices.Concat(found...))
+		return errors.Join(err, fl.whole())
 	})
 	return all, wrap(err, "who was refused as %s", names(cs))
 }
@@ -63,30 +61,50 @@ func (s *Server) merge(found []rotation.Refusal) (all []rotation.Refusal) {
 	return all
 }
 
-func (n *session) refused(ctx context.Context, since time.Time, cs []rotation.Credential) (all []rotation.Refusal, err error) {
-	now, err := n.clock(ctx)
+// mostRefused is how many entries of an ACL LOG are read.
+const mostRefused = 10_000
+
+// refused are the entries of ACL LOG about cs since then, by the clock that since is by: the node's own says only how old each is.
+// What is not known is an error: the log may be turned off, or so short that others have pushed entries out of it.
+func (n *session) refused(ctx context.Context, clock func() time.Time, since time.Time, cs []rotation.Credential) (all []rotation.Refusal, err error) {
+	length, err := n.setting(ctx, "acllog-max-len")
 	if err != nil {
 		return nil, err
 	}
-	answer, err := n.do(ctx, "ACL", "LOG", "128")
+	answer, err := n.do(ctx, "ACL", "LOG", strconv.Itoa(mostRefused))
+	if err != nil {
+		return nil, wrap(err, "ACL LOG")
+	}
 	entries, _ := answer.([]any)
+	now, whole := clock(), len(entries) < min(atoi(length), mostRefused)
 	for _, e := range entries {
 		entry := pairs(e)
+		age, err := strconv.ParseFloat(entry["age-seconds"], 64)
+		if err != nil {
+			return nil, fmt.Errorf("ACL LOG: an entry without an age: %w", err)
+		}
+		last := now.Add(-time.Duration(age * float64(time.Second)))
+		if last.Before(since.Add(-time.Second)) {
+			whole = true // it reaches further back
+			continue
+		}
 		name := entry["username"]
 		if entry["reason"] != "auth" || !slices.ContainsFunc(cs, func(c rotation.Credential) bool { return c.ID == name }) {
 			continue
 		}
-		age, _ := strconv.ParseFloat(entry["age-seconds"], 64)
-		last := now.Add(-time.Duration(age * float64(time.Second)))
-		if last.Before(since.Add(-time.Second)) {
-			continue
-		}
-		count, _ := strconv.Atoi(entry["count"])
 		all = append(all, rotation.Refusal{
-			ID: name, Address: parseClient(entry["client-info"], now).host, First: last, Last: last, Count: count,
+			ID: name, Address: parseClient(entry["client-info"], now).host, First: last, Last: last, Count: atoi(entry["count"]),
 		})
 	}
-	return all, wrap(err, "ACL LOG")
+	if !whole {
+		return all, fmt.Errorf("ACL LOG holds %d entries (acllog-max-len %s), and none of before: some may be lost", len(entries), length)
+	}
+	return all, nil
+}
+
+func atoi(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 // pairs is an answer that is a list of names and values, which is how a map comes.

@@ -34,6 +34,8 @@ type Server struct {
 	// TLS is how connections are secured. The zero value finds out.
 	TLS TLS
 	// Rand is the source of passwords. Nil is crypto/rand.
+	// Now is the clock of those who ask Refused. Nil is the local one.
+	Now func() time.Time
 	Rand io.Reader
 	// Timeout is how long one call may take. Zero is 30 s.
 	Timeout time.Duration
@@ -124,6 +126,13 @@ func (s *Server) hangUp() {
 	case <-time.After(farewell):
 	}
 }
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
 
 func (s *Server) start() {
 	s.once.Do(func() {

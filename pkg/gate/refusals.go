@@ -1,0 +1,51 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// Refusals asks the server itself whether it turns pods on the new version away, with either login: what an application logs of that
+// seldom names the login, and so may be about another. Only a pod's address makes it bad: anybody may try a login from anywhere.
+type Refusals struct {
+	Pods    Pods
+	Refused func(ctx context.Context, since time.Time, cs []rotation.Credential) ([]rotation.Refusal, error)
+	Skew    time.Duration
+}
+
+// Look is bad when a pod that can only be on the new version was refused since the switch.
+func (r *Refusals) Look(ctx context.Context, rec rotation.Record) (rotation.Item, error) {
+	since, switched := switchedAt(rec)
+	target, staged := rec.Target()
+	if !switched || !staged {
+		return rotation.Item{Phase: rotation.Waiting, Note: "nothing runs on the new version yet"}, nil
+	}
+	refused, err := r.Refused(ctx, since, append(rec.Others(), target))
+	if err != nil {
+		return rotation.Item{}, err
+	}
+	pods, err := r.Pods(ctx)
+	if err != nil {
+		return rotation.Item{}, err
+	}
+	pods = slices.DeleteFunc(slices.Clone(pods), func(p Pod) bool { return !isNew(p, rec, r.Skew) })
+	item := rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("none of %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}
+	for _, f := range refused {
+		note := fmt.Sprintf("as %s, %d times, the last at %s UTC", f.ID, f.Count, f.Last.UTC().Format(time.TimeOnly))
+		if i := slices.IndexFunc(pods, func(p Pod) bool { return comesFrom(f, p.Known) }); i >= 0 {
+			return rotation.Item{Phase: rotation.Failed, Note: fmt.Sprintf("pod/%s %s", pods[i].Name, note)}, nil
+		}
+		item.Note += fmt.Sprintf("; somebody else at %s, %s", cmp.Or(f.Address, "a local socket"), note)
+	}
+	return item, nil
+}
+
+// comesFrom says whether a pod was refused: its address, and within its life, since addresses are used again.
+func comesFrom(f rotation.Refusal, p rotation.Pod) bool {
+	return f.Address != "" && slices.Contains(p.Addresses, f.Address) && !f.Last.Before(p.Created)
+}
