@@ -69,10 +69,12 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := stores{in: in, first: pods}
-	server := &redisacl.Server{
-		Nodes: place.nodes, Find: place.find, Admin: admin, TLS: redisacl.TLS{Mode: redisacl.TLSMode(in.target.Redis.TLS)},
+	secured, err := redisTLS(ctx, in, *in.target.Redis)
+	if err != nil {
+		return nil, err
 	}
+	place := stores{in: in, first: pods}
+	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: secured, Now: in.clients.Now}
 	as := acl(server)
 	stays := data.Current.ID == redisacl.Default || in.target.Secret.Login != ""
 	if stays {
@@ -80,10 +82,10 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	}
 	o, consumers := holder(ctx, in, store, pods)
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
-	if stays {
-		o.Missed = nil // whoever is turned away as default may be anybody
 	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew}
 	o.Gates = []rotation.Gate{{Name: "refusals", Want: "no pod on the new version is turned away at the server", Look: refusals.Look}}
+	if stays {
+		o.Missed = nil // whoever is turned away as default may be anybody
 	}
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)
@@ -140,6 +142,10 @@ func (s stores) node(p corev1.Pod) redisacl.Node {
 	}
 	for _, ip := range p.Status.PodIPs {
 		n.Aliases = append(n.Aliases, ip.IP)
+	}
+	if sub := p.Spec.Subdomain; sub != "" { // that of a StatefulSet's governing Service
+		name := p.Name + "." + sub
+		n.Aliases = append(n.Aliases, name, name+"."+p.Namespace, name+"."+p.Namespace+".svc", name+"."+p.Namespace+".svc.cluster.local")
 	}
 	return n
 }

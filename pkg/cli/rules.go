@@ -43,9 +43,16 @@ func serverKey(t config.Target) string {
 
 // homeRules are those in the target's own namespace, the way to the server aside.
 func homeRules(t config.Target) []rbacv1.PolicyRule {
-	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
-	if admin := t.Server().Admin.Secret; admin != nil {
-		rules = append(rules, readSecret(admin.Name))
+	return slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules(), readServer(t.Server()))
+}
+
+// readServer are those to read what it takes to be let in by a server.
+func readServer(s config.Server) (rules []rbacv1.PolicyRule) {
+	if s.Admin.Secret != nil {
+		rules = append(rules, readSecret(s.Admin.Secret.Name))
+	}
+	for _, name := range s.Secrets {
+		rules = append(rules, readSecret(name))
 	}
 	return rules
 }

@@ -33,7 +33,11 @@ func (s *sessions) with(ctx context.Context, do func(redisacl.Keys) error) error
 		return err
 	}
 	place, c := stores{in: in, first: pods}, in.target.JWT.Sessions
-	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: redisacl.TLS{Mode: redisacl.TLSMode(c.Redis.TLS)}}
+	secured, err := redisTLS(ctx, in, c.Redis)
+	if err != nil {
+		return err
+	}
+	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: secured}
 	defer server.Close()
 	return do(redisacl.Keys{Server: server, Database: c.Database, Patterns: c.Patterns, Flush: s.flush})
 }
@@ -75,7 +79,5 @@ func sessionRules(all map[string][]rbacv1.PolicyRule, t config.Target, via kube.
 		all[there] = append(all[there], rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}})
 	}
 	all[there] = append(all[there], wayRules(via)...)
-	if admin := t.Server().Admin.Secret; admin != nil {
-		all[""] = append(all[""], readSecret(admin.Name))
-	}
+	all[""] = append(all[""], readServer(t.Server())...)
 }

@@ -184,9 +184,7 @@ func (s *Sessions) validate(t Target, path *field.Path) (all field.ErrorList) {
 	if s.Database < 0 {
 		all = append(all, field.Invalid(path.Child("database"), s.Database, "must not be negative"))
 	}
-	if !slices.Contains(tlsModes, s.Redis.TLS) {
-		all = append(all, field.NotSupported(path.Child("redis", "tls"), s.Redis.TLS, tlsModes))
-	}
+	all = append(all, s.Redis.validateTLS(path.Child("redis"))...)
 	return append(all, t.Server().validate(path.Child("redis"))...)
 }
 

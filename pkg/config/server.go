@@ -16,6 +16,7 @@ type Server struct {
 	Port      int
 	Address   string
 	Admin     Admin
+	Secrets   []string // that TLS takes
 }
 
 // Server is the server of t.
@@ -23,13 +24,13 @@ func (t Target) Server() Server {
 	switch {
 	case t.Postgres != nil:
 		p := t.Postgres
-		return Server{"postgres", p.Pod, p.Container, p.Namespace, p.Port, p.Address, p.Admin}
+		return Server{"postgres", p.Pod, p.Container, p.Namespace, p.Port, p.Address, p.Admin, nil}
 	case t.Redis != nil:
 		r := t.Redis
-		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin}
+		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.tlsSecrets()}
 	case t.JWT != nil && t.JWT.Sessions != nil:
 		r := t.JWT.Sessions.Redis
-		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin}
+		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.tlsSecrets()}
 	}
 	return Server{}
 }

@@ -125,9 +125,17 @@ type Redis struct {
 	// Address is host:port of a node as seen from where kubectl rotate runs, for --via=direct. Others are found through it.
 	// Default: none.
 	Address string `yaml:"address,omitempty"`
-	// TLS is whether TLS is used towards the server: auto, disable or require. No certificate is checked. Default: auto, which
-	// finds out.
+	// TLS is whether TLS is used towards the server: auto, disable, require, verify-ca or verify-full. Only the last two check its
+	// certificate, and verify-full also for whom it is. Default: auto, which finds out.
 	TLS string `yaml:"tls,omitempty"`
+	// CA is where the certificates are kept of those who may have signed the server's, as PEM. Default: those that the system trusts.
+	CA *KeyRef `yaml:"ca,omitempty"`
+	// ServerName is the name that the server's certificate has to be for. Default: the host of its address, or an address or name of
+	// its pod.
+	ServerName string `yaml:"serverName,omitempty"`
+	// Certificate is a Secret of the type kubernetes.io/tls, which is shown to a server that wants a certificate of its clients.
+	// Default: none is.
+	Certificate string `yaml:"certificate,omitempty"`
 	// Admin is the user that changes ACL users.
 	Admin Admin `yaml:"admin,omitempty"`
 }

@@ -46,6 +46,7 @@ func explain(err error) error {
 	var errno syscall.Errno
 	var dropped net.Error
 	var untrusted *tls.CertificateVerificationError
+	var network *net.OpError
 	switch {
 	case err == nil:
 		return nil
@@ -56,7 +57,10 @@ func explain(err error) error {
 	case errors.Is(err, rotation.ErrUnavailable), errors.Is(err, rotation.ErrRefused), errors.Is(err, errStranger):
 		return err
 	case errors.As(err, &untrusted):
-		return rotation.WithHint(err, "check the CA and the name that the certificate is for")
+		return rotation.Refuse(rotation.WithHint(err, "check whose CA it is (redis.ca) and the name that it is for (redis.serverName), or choose another mode (redis.tls)"))
+	case errors.As(err, &network) && network.Op == "remote error": // an alert of TLS
+		return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err),
+			"where it wants a certificate of its clients, name the Secret that has one (redis.certificate)"))
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):

@@ -28,6 +28,7 @@ type app struct {
 	as      rotation.Server // server, or what is made of it
 	current rotation.Credential
 	lost    string // why files are lost at a restart
+	aliases []string
 }
 
 // newApp is an application at servers of one sort; replicas of the first where there are more.
@@ -60,7 +61,7 @@ func (a *app) another() *Server {
 	s := &Server{
 		Nodes: func(context.Context) (all []Node, _ error) {
 			for i, n := range a.nodes {
-				node := Node{Name: fmt.Sprintf("redis-%d", i), Address: n.Address()}
+				node := Node{Name: fmt.Sprintf("redis-%d", i), Address: n.Address(), Aliases: a.aliases}
 				if a.lost != "" {
 					node.Lost = func(string) string { return a.lost }
 				}

@@ -2,7 +2,6 @@ package redisacl
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -34,9 +33,9 @@ type Server struct {
 	// TLS is how connections are secured. The zero value finds out.
 	TLS TLS
 	// Rand is the source of passwords. Nil is crypto/rand.
+	Rand io.Reader
 	// Now is the clock of those who ask Refused. Nil is the local one.
 	Now func() time.Time
-	Rand io.Reader
 	// Timeout is how long one call may take. Zero is 30 s.
 	Timeout time.Duration
 
@@ -71,24 +70,6 @@ type Admin struct {
 	User string
 	// Passwords are tried in their order; none at all is for a server that asks for none.
 	Passwords []rotation.Secret
-}
-
-// TLSMode is whether TLS is used.
-type TLSMode string
-
-// The modes. TLSAuto takes TLS where the port does not answer without.
-const (
-	TLSAuto    TLSMode = "auto"
-	TLSDisable TLSMode = "disable"
-	TLSRequire TLSMode = "require"
-)
-
-// TLS is how connections are secured.
-type TLS struct {
-	// Mode is TLSAuto when empty.
-	Mode TLSMode
-	// Config is what TLS is spoken with. Nil checks no certificate and shows none.
-	Config *tls.Config
 }
 
 // Alone says that this Server is the only one that may change anything from now on: those of earlier runs lose their
@@ -126,13 +107,6 @@ func (s *Server) hangUp() {
 	case <-time.After(farewell):
 	}
 }
-func (s *Server) now() time.Time {
-	if s.Now != nil {
-		return s.Now()
-	}
-	return time.Now()
-}
-
 
 func (s *Server) start() {
 	s.once.Do(func() {
@@ -151,5 +125,12 @@ func or[T comparable](value, otherwise T) T {
 }
 
 func (s *Server) timeout() time.Duration { return or(s.Timeout, 30*time.Second) }
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
 
 func (s *Server) admin() string { return or(s.Admin.User, Default) }

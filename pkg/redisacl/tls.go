@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,31 @@ import (
 	"syscall"
 	"time"
 )
+
+// TLSMode is how much is asked of TLS.
+type TLSMode string
+
+// The modes. Only the last two keep anybody from posing as the server.
+const (
+	TLSAuto       TLSMode = "auto" // TLS where the port does not answer without
+	TLSDisable    TLSMode = "disable"
+	TLSRequire    TLSMode = "require"     // TLS or nothing
+	TLSVerifyCA   TLSMode = "verify-ca"   // and the certificate is signed by one of RootCAs
+	TLSVerifyFull TLSMode = "verify-full" // and is for the node
+)
+
+// TLS is how connections are secured.
+type TLS struct {
+	// Mode is TLSAuto when empty.
+	Mode TLSMode
+	// RootCAs are whose certificates are trusted. Nil is the system's.
+	RootCAs *x509.CertPool
+	// ServerName is the name that the certificate has to be for, where it is for none that the node goes by. Empty: it is for the host of
+	// the node's address, or one of its aliases.
+	ServerName string
+	// Certificate is shown to a server that wants one of its clients. Nil: none is.
+	Certificate *tls.Certificate
+}
 
 // greeting is how long a port may take to answer a PING in plain text before it is thought to wait for TLS.
 const greeting = 5 * time.Second
@@ -62,15 +88,54 @@ func (d *dialer) plain(ctx context.Context, network string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, d.node.Address)
 }
 
+// config is what TLS is spoken with. Certificates are checked here, not by crypto/tls: a node goes by several names.
 func (d *dialer) config() *tls.Config {
-	if d.tls.Config == nil {
-		return &tls.Config{InsecureSkipVerify: true} //nolint:gosec // as the mode says: it encrypts and checks nobody
-	}
-	c := d.tls.Config.Clone()
-	if host, _, err := net.SplitHostPort(d.node.Address); err == nil && c.ServerName == "" {
+	c := &tls.Config{InsecureSkipVerify: true, ServerName: d.tls.ServerName} //nolint:gosec // VerifyConnection does, where the mode wants it
+	if host := d.names()[0]; c.ServerName == "" && net.ParseIP(host) == nil {
 		c.ServerName = host
 	}
+	if d.tls.Certificate != nil {
+		c.Certificates = []tls.Certificate{*d.tls.Certificate}
+	}
+	if mode := d.tls.Mode; mode == TLSVerifyCA || mode == TLSVerifyFull {
+		c.VerifyConnection = func(s tls.ConnectionState) error { return d.verify(s.PeerCertificates) }
+	}
 	return c
+}
+
+// names are what a node's certificate may be for.
+func (d *dialer) names() []string {
+	if d.tls.ServerName != "" {
+		return []string{d.tls.ServerName}
+	}
+	host, _, err := net.SplitHostPort(d.node.Address)
+	if err != nil {
+		host = d.node.Address
+	}
+	return append([]string{host}, d.node.Aliases...)
+}
+
+// verify checks a chain of certificates: who signed it, and with TLSVerifyFull, for whom it is.
+func (d *dialer) verify(chain []*x509.Certificate) error {
+	if len(chain) == 0 {
+		return errors.New("the server showed no certificate")
+	}
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: d.tls.RootCAs, Intermediates: between})
+	if err == nil && d.tls.Mode == TLSVerifyFull {
+		for _, name := range d.names() {
+			if err = chain[0].VerifyHostname(name); err == nil {
+				return nil
+			}
+		}
+	}
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
+	}
+	return nil
 }
 
 // speaks tells whether a port talks in plain text: it answers a PING, if only to say that a password comes first. One that

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -39,8 +40,11 @@ type Config struct {
 	Password string   // of the user default; "" makes one
 }
 
-// TLS is what a server is secured with, as PEM.
-type TLS struct{ Certificate, Key []byte }
+// TLS is what a server is secured with, as PEM. It trusts whoever has signed its own certificate.
+type TLS struct {
+	Certificate, Key []byte
+	Clients          bool // they have to show a certificate too; [Server.Client] shows the server's own
+}
 
 // Server is a running server.
 type Server struct {
@@ -125,13 +129,20 @@ func (s *Server) write() error {
 	}
 	if t := s.config.TLS; t != nil {
 		lines[0] = "port 0"
-		lines = append(lines, "tls-port "+strconv.Itoa(s.Port), "tls-auth-clients no", "tls-replication yes", "tls-cluster yes",
+		lines = append(lines, "tls-port "+strconv.Itoa(s.Port), "tls-auth-clients "+yes(t.Clients), "tls-replication yes", "tls-cluster yes",
 			"tls-cert-file "+filepath.Join(s.Dir, "tls.crt"), "tls-key-file "+filepath.Join(s.Dir, "tls.key"), "tls-ca-cert-file "+filepath.Join(s.Dir, "tls.crt"))
 		if err := errors.Join(s.file("tls.crt", string(t.Certificate)), s.file("tls.key", string(t.Key))); err != nil {
 			return err
 		}
 	}
 	return s.file("redis.conf", strings.Join(lines, "\n")+"\n")
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func (s *Server) file(name, content string) error {
@@ -203,8 +214,11 @@ func (s *Server) Client(user, password string) *redis.Client {
 		Addr: s.Address(), Username: user, Password: password, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, Protocol: 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if s.config.TLS != nil {
-		o.TLSConfig = insecure
+	if t := s.config.TLS; t != nil {
+		o.TLSConfig = insecure.Clone()
+		if pair, err := tls.X509KeyPair(t.Certificate, t.Key); err == nil {
+			o.TLSConfig.Certificates = []tls.Certificate{pair}
+		}
 	}
 	return redis.NewClient(o)
 }
