@@ -44,6 +44,7 @@ type sight struct {
 	namespace   string
 	app, record *metav1.PartialObjectMetadata
 	err         error
+	missing     bool // which is no mistake
 }
 
 var secretsResource = corev1.SchemeGroupVersion.WithResource("secrets")
@@ -62,11 +63,14 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 		}
 		all[i] = s
 	})
-	there := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return apierrors.IsNotFound(s.err) || apierrors.IsForbidden(s.err) })
-	if v.presumed && len(there) > 0 {
-		return there
+	there := func(s sight) bool { return !apierrors.IsNotFound(s.err) && !apierrors.IsForbidden(s.err) }
+	if !v.presumed || !slices.ContainsFunc(all, there) {
+		return all
 	}
-	return all
+	for i := range all {
+		all[i].missing = apierrors.IsNotFound(all[i].err)
+	}
+	return slices.DeleteFunc(all, func(s sight) bool { return apierrors.IsForbidden(s.err) })
 }
 
 // everywhere are the targets of known, and all others in the cluster that were ever rotated.
@@ -139,7 +143,9 @@ func (v glances) list(ctx context.Context, fields string) (all []metav1.PartialO
 
 // statuses are how all of seen stand, as far as the selector matches them.
 func (v glances) statuses(ctx context.Context, seen []sight) (all []report.Status, err error) {
-	seen = slices.DeleteFunc(seen, func(s sight) bool { return s.app != nil && !v.selector.Matches(labels.Set(s.app.Labels)) })
+	seen = slices.DeleteFunc(seen, func(s sight) bool {
+		return s.missing && !v.selector.Empty() || s.app != nil && !v.selector.Matches(labels.Set(s.app.Labels))
+	})
 	all, errs := make([]report.Status, len(seen)), make([]error, len(seen))
 	each(len(seen), func(i int) { all[i], errs[i] = v.status(ctx, seen[i]) })
 	return all, errors.Join(errs...)
@@ -147,6 +153,11 @@ func (v glances) statuses(ctx context.Context, seen []sight) (all []report.Statu
 
 // status is how a target stands by its record alone. With an error it holds that too.
 func (v glances) status(ctx context.Context, seen sight) (report.Status, error) {
+	if seen.missing {
+		s := facts(v.clients, seen.target)
+		s.Phase, s.RunKnown, s.BehindKnown = report.PhaseMissing, true, true
+		return s, nil
+	}
 	rec, about, err := v.recorded(ctx, seen)
 	t := described(seen.target, about)
 	t.Namespace = seen.namespace

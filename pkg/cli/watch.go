@@ -59,7 +59,9 @@ func (g *global) watch(ctx context.Context, all []report.Status, look func(conte
 }
 
 // pending says whether something is under way.
-func pending(s report.Status) bool { return s.Phase != report.PhaseStandby && s.Error == "" }
+func pending(s report.Status) bool {
+	return s.Phase != report.PhaseStandby && s.Phase != report.PhaseMissing && s.Error == ""
+}
 
 // page is what a watch has written.
 type page struct {

@@ -32,7 +32,7 @@ type Status struct {
 	Overdue bool `json:"overdue,omitempty"`
 	// Stuck is why the rotation under way does not go on by itself.
 	Stuck string `json:"stuck,omitempty"`
-	// Phase is standby, or the first step of the checklist that is not done.
+	// Phase is standby, the first step of the checklist that is not done, or "not found here".
 	Phase string `json:"phase"`
 	// Recorded is true where Phase was read from the record alone, and neither the server nor the pods were looked at.
 	Recorded bool `json:"recorded,omitempty"`
@@ -78,6 +78,9 @@ type Run struct {
 
 // PhaseStandby is the phase of a target with nothing under way.
 const PhaseStandby = "standby"
+
+// PhaseMissing is that of a target that no configuration names, and whose Secret is not there: nothing is wrong with that.
+const PhaseMissing = "not found here"
 
 // StepStatus is one step of the checklist, as a survey saw it.
 type StepStatus struct {

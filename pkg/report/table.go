@@ -60,7 +60,7 @@ func (l Listing) highlit(text string, all []Status) string {
 		switch {
 		case s.Stuck != "" || s.Error != "" || s.Overdue:
 			lines[first+i] = l.Paint(red, strings.TrimSuffix(lines[first+i], "\n")) + "\n"
-		case s.Phase != PhaseStandby:
+		case s.Phase != PhaseStandby && s.Phase != PhaseMissing:
 			lines[first+i] = l.Paint(yellow, strings.TrimSuffix(lines[first+i], "\n")) + "\n"
 		}
 	}
