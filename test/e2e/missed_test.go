@@ -31,8 +31,10 @@ func TestTurnedAwayDuringTheSoak(t *testing.T) {
 	}
 	said := map[rotation.Phase]string{}
 	for _, e := range r.events {
-		if e.Step == rotation.StepSoak && len(e.Items) == 1 {
-			said[e.State] = e.Note + "; " + e.Items[0].Note
+		for _, i := range e.Items {
+			if e.Step == rotation.StepSoak && strings.HasPrefix(i.Note, "turned away") {
+				said[e.State] = e.Note + "; " + i.Note
+			}
 		}
 	}
 	for state, want := range map[rotation.Phase]string{
