@@ -92,6 +92,9 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 		o.sessions = &sessions{in: in, say: in.say}
 	}
 	if probe == nil {
+		o.Preflight = append(o.Preflight, o.noted(func(context.Context) ([]string, error) {
+			return []string{"what pods make of a token will not be proven: the configuration has no jwt.probe. That is asked about before the new key signs, and before the old one goes"}, nil
+		}))
 		return o, nil
 	}
 	asked, err := askedPods(ctx, in, unasked)

@@ -50,5 +50,8 @@ func title(e rotation.Event) string {
 	if e.Back {
 		return fmt.Sprintf("taking %s back: %v to %v", Clean(e.Target), e.From, e.To)
 	}
+	if e.Compromised {
+		return fmt.Sprintf("replacing what has leaked of %s: %v to %v", Clean(e.Target), e.From, e.To)
+	}
 	return fmt.Sprintf("rotating %s: %v to %v", Clean(e.Target), e.From, e.To)
 }

@@ -19,6 +19,19 @@ func TestLines(t *testing.T) {
 }
 
 // Without the wish for colours nothing leaves that could move a cursor, whatever a server said.
+// The first line says what a run is for: an answer to a leak is no ordinary rotation.
+func TestTitleSaysWhatARunIsFor(t *testing.T) {
+	for want, e := range map[string]rotation.Event{
+		"rotating orders: v1 to v2":                     {Target: "orders", From: 1, To: 2},
+		"taking orders back: v2 to v1":                  {Target: "orders", From: 2, To: 1, Back: true},
+		"replacing what has leaked of orders: v1 to v2": {Target: "orders", From: 1, To: 2, Compromised: true},
+	} {
+		if got := title(e); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestNoControlCharacters(t *testing.T) {
 	for name, s := range stories() {
 		for _, width := range []int{0, 40, 80} {
