@@ -150,7 +150,7 @@ func (o *opened) logsGate(ctx context.Context, in opening, l config.LogsGate, co
 		return nil
 	}
 	look := &gate.Logs{
-		Core: in.clients.Kube.CoreV1(), Pods: pods, Pattern: l.Pattern, Skew: o.Skew,
+		Tail: &gate.Tail{Core: in.clients.Kube.CoreV1()}, Pods: pods, Pattern: l.Pattern, Skew: o.Skew,
 		Redact: func(text string) string { return redacted(ctx, o.Store, text) },
 	}
 	o.Gates = append(o.Gates, rotation.Gate{Name: "logs", Want: "no pod on the new version logs " + l.Pattern, Look: look.Look})

@@ -1,21 +1,17 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -28,7 +24,7 @@ const (
 // journal reads the logs of the server's pods for logins that were turned away, each line once. What the kubelet has cut off
 // before it was read, it does not see.
 type journal struct {
-	core      typedcorev1.PodsGetter
+	tail      *gate.Tail
 	namespace string
 	container string
 	pods      []string
@@ -38,7 +34,6 @@ type journal struct {
 	why   *string // what unlogged said
 	err   error   // of the last read
 	next  time.Time
-	upTo  map[string]time.Time // by pod, how far its log was read
 	found map[source]*rotation.Refusal
 }
 
@@ -48,7 +43,7 @@ type source struct{ login, address string }
 // journalOf is that of the server in its pods.
 func journalOf(in opening, pods []corev1.Pod, server *postgres.Server) *journal {
 	j := &journal{
-		core: in.clients.Kube.CoreV1(), namespace: serverNamespace(in), container: in.server.Container,
+		tail: &gate.Tail{Core: in.clients.Kube.CoreV1()}, namespace: serverNamespace(in), container: in.server.Container,
 		unlogged: server.Unlogged, now: in.clients.Now,
 	}
 	for _, p := range pods {
@@ -79,7 +74,7 @@ func (j *journal) read(ctx context.Context, since time.Time, refused []rotation.
 		if err != nil {
 			return err
 		}
-		j.why, j.upTo, j.found = &why, map[string]time.Time{}, map[source]*rotation.Refusal{}
+		j.why, j.found = &why, map[source]*rotation.Refusal{}
 	}
 	var logins []string
 	for _, c := range refused {
@@ -103,46 +98,18 @@ func (j *journal) read(ctx context.Context, since time.Time, refused []rotation.
 func (j *journal) readPod(ctx context.Context, pod string, since time.Time, logins []string) error {
 	limited, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
-	from := since
-	if at := j.upTo[pod]; at.After(from) {
-		from = at
-	}
-	start := metav1.NewTime(from)
-	log, err := j.core.Pods(j.namespace).GetLogs(pod, &corev1.PodLogOptions{
-		Container: j.container, SinceTime: &start, Timestamps: true,
-	}).Stream(limited)
+	err := j.tail.Read(limited, gate.Container{Namespace: j.namespace, Pod: pod, Name: j.container}, since, func(at time.Time, text string) {
+		if login, address, ok := postgres.RefusalIn(text, logins); ok {
+			j.count(source{login, address}, at)
+		}
+	})
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("that takes the permission to get pods/log in namespace %s", j.namespace)
-	}
-	if err == nil {
-		err = j.scan(log, pod, from, logins)
-		_ = log.Close()
 	}
 	if err != nil && (ctx.Err() != nil || limited.Err() == nil) {
 		return fmt.Errorf("reading the log of pod %s/%s: %w", j.namespace, pod, err)
 	}
 	return nil
-}
-
-// scan reads lines, each after the time at which the kubelet got it, that are later than from.
-func (j *journal) scan(log io.Reader, pod string, from time.Time, logins []string) error {
-	lines := bufio.NewReader(log)
-	for {
-		line, err := lines.ReadString('\n')
-		stamp, text, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
-		if at, bad := time.Parse(time.RFC3339Nano, stamp); bad == nil && at.After(from) && strings.HasSuffix(line, "\n") {
-			j.upTo[pod] = at
-			if login, address, ok := postgres.RefusalIn(text, logins); ok {
-				j.count(source{login, address}, at)
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 func (j *journal) count(s source, at time.Time) {

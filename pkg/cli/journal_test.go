@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -54,7 +55,7 @@ func (k *kubelet) journal(t *testing.T, now *time.Time) *journal {
 	t.Cleanup(web.Close)
 	client := kubernetes.NewForConfigOrDie(&rest.Config{Host: web.URL, QPS: -1})
 	return &journal{
-		core: client.CoreV1(), namespace: "data", container: "server", pods: []string{"pg-0"},
+		tail: &gate.Tail{Core: client.CoreV1()}, namespace: "data", container: "server", pods: []string{"pg-0"},
 		unlogged: func(context.Context) (string, error) { return "", nil }, now: func() time.Time { return *now },
 	}
 }

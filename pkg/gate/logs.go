@@ -1,20 +1,15 @@
 package gate
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -25,21 +20,19 @@ const Login = "{login}"
 // Logs looks for lines in what the pods on the new version have logged since the switch, each line once. What a kubelet has
 // thrown away before it was read is not seen.
 type Logs struct {
-	Core    corev1client.PodsGetter
+	Tail    *Tail
 	Pods    Pods
 	Pattern string // a regular expression with Login in it, or not
 	Skew    time.Duration
 	Redact  func(string) string // takes values out of a line before it is shown
 
 	mu    sync.Mutex
-	upTo  map[string]time.Time // by pod and container, how far its log was read
-	found []string             // what was found, and where
+	found []string // what was found, and where
 }
 
 const (
-	mostLogged = 8 << 20 // bytes of a log that are read in one look; the next goes on there
-	mostFound  = 20
-	mostShown  = 200 // characters of a line that are shown
+	mostFound = 20
+	mostShown = 200 // characters of a line that are shown
 )
 
 // Look is bad from the first line on that fits the pattern.
@@ -85,61 +78,26 @@ func (l *Logs) pattern(rec rotation.Record) (*regexp.Regexp, error) {
 // read goes on with the logs of a pod.
 func (l *Logs) read(ctx context.Context, p Pod, since time.Time, pattern *regexp.Regexp) error {
 	for _, container := range p.Containers {
-		key := p.Namespace + "/" + p.Name + "/" + container
-		l.mu.Lock()
-		from := since
-		if at := l.upTo[key]; at.After(from) {
-			from = at
-		}
-		l.mu.Unlock()
-		start, most := metav1.NewTime(from), int64(mostLogged)
-		log, err := l.Core.Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
-			Container: container, SinceTime: &start, Timestamps: true, LimitBytes: &most,
-		}).Stream(ctx)
+		err := l.Tail.Read(ctx, Container{p.Namespace, p.Name, container}, since, func(at time.Time, text string) {
+			if pattern.MatchString(text) {
+				l.saw(fmt.Sprintf("pod/%s at %s UTC: %s", p.Name, at.UTC().Format(time.TimeOnly), l.shown(text)))
+			}
+		})
 		switch {
 		case apierrors.IsNotFound(err):
 			return nil // the pod has gone
-		case apierrors.IsBadRequest(err):
-			continue // the container has not started
-		case err != nil:
-			return fmt.Errorf("reading the log of pod %s/%s: %w", p.Namespace, p.Name, err)
-		}
-		err = l.scan(log, p, key, from, pattern)
-		_ = log.Close()
-		if err != nil {
+		case err != nil && !apierrors.IsBadRequest(err): // that container has not started
 			return fmt.Errorf("reading the log of pod %s/%s: %w", p.Namespace, p.Name, err)
 		}
 	}
 	return nil
 }
 
-// scan reads lines, each after the time at which the kubelet got it, that are later than from.
-func (l *Logs) scan(log io.Reader, p Pod, key string, from time.Time, pattern *regexp.Regexp) error {
-	lines := bufio.NewReader(log)
-	for {
-		line, err := lines.ReadString('\n')
-		stamp, text, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
-		if at, bad := time.Parse(time.RFC3339Nano, stamp); bad == nil && at.After(from) && strings.HasSuffix(line, "\n") {
-			l.saw(key, at, p, text, pattern.MatchString(text))
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (l *Logs) saw(key string, at time.Time, p Pod, text string, fits bool) {
+func (l *Logs) saw(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.upTo == nil {
-		l.upTo = map[string]time.Time{}
-	}
-	l.upTo[key] = at
-	if fits && len(l.found) < mostFound {
-		l.found = append(l.found, fmt.Sprintf("pod/%s at %s UTC: %s", p.Name, at.UTC().Format(time.TimeOnly), l.shown(text)))
+	if len(l.found) < mostFound {
+		l.found = append(l.found, line)
 	}
 }
 

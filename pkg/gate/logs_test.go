@@ -55,7 +55,7 @@ func logsOf(t *testing.T, logs map[string]string) *Logs {
 	fresh := rotation.Pod{Edition: 2, Created: noon.Add(time.Minute), Started: []time.Time{noon.Add(time.Minute)}}
 	stale := rotation.Pod{Edition: 1, Created: noon.Add(-time.Hour), Started: []time.Time{noon.Add(-time.Hour)}}
 	return &Logs{
-		Core: client.CoreV1(), Pattern: "password authentication failed for user.{0,3}{login}",
+		Tail: &Tail{Core: client.CoreV1()}, Pattern: "password authentication failed for user.{0,3}{login}",
 		Pods: func(context.Context) ([]Pod, error) {
 			return []Pod{
 				{Namespace: "n", Name: "new", Containers: []string{"proxy", "app", "not-started"}, Known: fresh},
