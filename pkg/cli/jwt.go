@@ -55,6 +55,12 @@ configuration that each pod refuses a token of it. The time until then is report
 // jwtRules are the permissions that a rotation of signing keys takes: those of its parts, and the way to the pods that are asked.
 func jwtRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
 	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
+	switch kind, name := t.JWT.SetObject(); kind {
+	case "secret":
+		rules = append(rules, kubesecret.RulesAlso(name)...)
+	case "configmap":
+		rules = append(rules, kubesecret.RulesShown(name)...)
+	}
 	if p := t.JWT.Probe; p != nil {
 		rules = append(rules, wayRules(via)...)
 		if p.Issue != nil && p.Issue.Body != nil {
@@ -121,7 +127,7 @@ func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 	watched, stop := context.WithCancel(ctx)
 	store := keyStore(in, layoutOfKeys(in.target, nil))
 	consumers := workload.Across{&workload.Consumers{
-		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, More: in.target.Consumers,
+		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, Names: readOfKeys(in.target), More: in.target.Consumers,
 		Now: in.clients.Now, Redact: func(text string) string { return redacted(ctx, store, text) },
 	}}
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
@@ -140,7 +146,7 @@ func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 // consumers one by one.
 func layoutOfKeys(t config.Target, named []string) jwtkeys.Layout {
 	j := t.JWT
-	l := jwtkeys.Layout{Active: j.Active, Prefix: j.Prefix, Key: j.Key, Public: j.Public, Set: j.Set}
+	l := jwtkeys.Layout{Active: j.Active, Prefix: j.Prefix, Key: j.Key, Public: j.Public, Set: j.Set, Apart: j.SetIn != ""}
 	for _, name := range named {
 		if own := l.Signing(name); own != "" && !slices.Contains(l.Named, own) {
 			l.Named = append(l.Named, own)
@@ -151,12 +157,31 @@ func layoutOfKeys(t config.Target, named []string) jwtkeys.Layout {
 
 // keyStore is the record of a target whose Secret holds signing keys.
 func keyStore(in opening, l jwtkeys.Layout) *kubesecret.Store {
-	return &kubesecret.Store{
-		Secrets: in.clients.Kube.CoreV1(), About: about(in.target), Now: in.clients.Now,
+	s := &kubesecret.Store{
+		Secrets: in.clients.Kube.CoreV1(), ConfigMaps: in.clients.Kube.CoreV1(), About: about(in.target), Now: in.clients.Now,
 		Place: kubesecret.Place{
 			Namespace: in.namespace, Name: in.target.Secret.Name, Parse: l.Parse, Render: l.Render, Mend: l.Mend, Keys: l.Keys,
 		},
 	}
+	if kind, name := in.target.JWT.SetObject(); name != "" {
+		s.Also = []kubesecret.Place{{
+			Namespace: in.namespace, Name: name, ConfigMap: kind == "configmap", Shown: l.Shown, Render: l.ShowSet,
+			Keys: func(map[string][]byte) []string { return []string{l.Set} },
+		}}
+	}
+	return s
+}
+
+// readOfKeys are the objects whose readers are consumers of signing keys, as workload has them.
+func readOfKeys(t config.Target) []string {
+	names := []string{t.Secret.Name}
+	switch kind, name := t.JWT.SetObject(); kind {
+	case "secret":
+		names = append(names, name)
+	case "configmap":
+		names = append(names, workload.ConfigMap(name))
+	}
+	return names
 }
 
 // keys looks at the Secret's own side: whether there is room for two keys, and what else is to be said of them.

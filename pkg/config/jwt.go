@@ -20,6 +20,9 @@ type JWT struct {
 	Key string `yaml:"key,omitempty"`
 	// Set is the key of the Secret with a JSON Web Key Set (JWKS, RFC 7517), which verifiers read. Its other keys stay. Default: none.
 	Set string `yaml:"set,omitempty"`
+	// SetIn is where that key stands, if not in the Secret of the signing key: secret/NAME or configmap/NAME, in the same
+	// namespace. Who reads it counts as a consumer.
+	SetIn string `yaml:"setIn,omitempty"`
 	// Public is what the public halves of pairs are called, with a * for the number: jwt-public-v*. They are written with the
 	// private keys. Default: as their private keys with .pub at the end, where the Secret has such.
 	Public string `yaml:"public,omitempty"`
@@ -156,6 +159,7 @@ func validateJWT(t Target, path *field.Path) (all field.ErrorList) {
 		}
 	}
 	all = append(all, optional(j.Set, at.Child("set"), dataKey)...)
+	all = append(all, j.validateSetIn(t, at.Child("setIn"))...)
 	if j.Key != "" && (j.Active != "" && j.Set == "" || j.Prefix != "") {
 		all = append(all, field.Forbidden(at.Child("key"), "where there is one key alone, nothing names the active one"))
 	}
@@ -167,6 +171,26 @@ func validateJWT(t Target, path *field.Path) (all field.ErrorList) {
 	}
 	all = append(all, j.Probe.validate(at.Child("probe"))...)
 	return append(all, j.Sessions.validate(t, at.Child("sessions"))...)
+}
+
+// SetObject is what holds the set: its kind, secret or configmap, and its name; "" for the target's own Secret.
+func (j *JWT) SetObject() (kind, name string) {
+	kind, name, _ = strings.Cut(j.SetIn, "/")
+	return kind, name
+}
+
+func (j *JWT) validateSetIn(t Target, path *field.Path) field.ErrorList {
+	if j.SetIn == "" {
+		return nil
+	}
+	kind, name := j.SetObject()
+	switch {
+	case j.Set == "":
+		return field.ErrorList{field.Forbidden(path, "without jwt.set, which key of it holds the set is not known")}
+	case kind != "secret" && kind != "configmap", kind == "secret" && name == t.Secret.Name:
+		return field.ErrorList{field.Invalid(path, j.SetIn, "must be secret/NAME or configmap/NAME, and not the target's own Secret")}
+	}
+	return nameErrors(name, path, subdomain)
 }
 
 func (s *Sessions) validate(t Target, path *field.Path) (all field.ErrorList) {

@@ -22,6 +22,8 @@ type Layout struct {
 	// Set is the key with the JSON Web Key Set that verifiers are shown; "" where there is none. With it, Key has room for
 	// another one: only who signs reads that. The ID of a credential is its kid then.
 	Set string
+	// Apart says that the set stands in an object of its own, which ShowSet renders and Shown looks at.
+	Apart bool
 	// Named are signing keys that consumers are handed one by one, by their names: those have to be there for a pod to
 	// start, and others are not seen. Nil: consumers are handed all there are.
 	Named []string
@@ -47,10 +49,14 @@ func (l Layout) Parse(data map[string][]byte) (rotation.Credential, error) {
 	if err := l.matches(name, key, data); err != nil {
 		return rotation.Credential{}, err
 	}
-	if l.Set != "" {
-		return l.parseSet(name, key, data)
+	c := rotation.Credential{ID: name, Value: rotation.NewSecret(value)}
+	switch {
+	case l.Set != "" && !l.Apart:
+		return l.parseSet(c, key, data)
+	case l.signer():
+		c.ID = l.ids(name, key, data)[0]
 	}
-	return rotation.Credential{ID: name, Value: rotation.NewSecret(value)}, nil
+	return c, nil
 }
 
 // current is the name of the key to sign with.
@@ -123,10 +129,11 @@ func (l Layout) Keys(data map[string][]byte) []string {
 			names = append(names, l.publicName(name))
 		}
 	}
-	for _, name := range []string{l.Active, l.Set} {
-		if name != "" {
-			names = append(names, name)
-		}
+	if l.Active != "" {
+		names = append(names, l.Active)
+	}
+	if l.Set != "" && !l.Apart {
+		names = append(names, l.Set)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -201,7 +208,7 @@ func (l Layout) Render(view rotation.View, live map[rotation.Version]rotation.Cr
 	if l.Active != "" {
 		changes[l.Active] = l.naming(active.ID, data)
 	}
-	if l.Set != "" {
+	if l.Set != "" && !l.Apart {
 		if changes[l.Set], err = l.renderSet(view, live, data); err != nil {
 			return nil, fmt.Errorf("rendering %v: key %s %w", view.Active, l.Set, err)
 		}

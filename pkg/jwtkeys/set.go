@@ -139,24 +139,55 @@ func (d document) bytes() []byte {
 // signer says whether Key is read by who signs alone: verifiers are shown a set.
 func (l Layout) signer() bool { return l.Key != "" && l.Set != "" }
 
-// parseSet is the key in use, called name in the Secret, once it was found in the set.
-func (l Layout) parseSet(name string, k signingKey, data map[string][]byte) (rotation.Credential, error) {
-	c := rotation.Credential{ID: name, Value: rotation.NewSecret(data[name])}
+// parseSet is the key in use once it was found in the set.
+func (l Layout) parseSet(c rotation.Credential, k signingKey, data map[string][]byte) (rotation.Credential, error) {
+	kid, err := l.kidIn(data, k, l.ids(c.ID, k, data)...)
+	if err != nil {
+		return rotation.Credential{}, err
+	}
+	if l.signer() {
+		c.ID = kid
+	}
+	return c, nil
+}
+
+// kidIn is the kid that the set in data gives the key in use, which has to be one of ids.
+func (l Layout) kidIn(data map[string][]byte, k signingKey, ids ...string) (string, error) {
 	text, there := data[l.Set]
 	if !there {
-		return c, fmt.Errorf("there is no key %s, where the set of public keys should be", l.Set)
+		return "", fmt.Errorf("there is no key %s, where the set of public keys should be", l.Set)
 	}
 	d, err := readDocument(text)
 	if err == nil {
-		err = d.check(k, l.ids(name, k, data)...)
+		err = d.check(k, ids...)
 	}
 	if err != nil {
-		return rotation.Credential{}, fmt.Errorf("key %s %w", l.Set, err)
+		return "", fmt.Errorf("key %s %w", l.Set, err)
 	}
-	if l.signer() {
-		c.ID = d.keys[d.find(k)].text("kid")
+	return d.keys[d.find(k)].text("kid"), nil
+}
+
+// Shown refuses a set apart in which the key in use can't be told from another one.
+func (l Layout) Shown(c rotation.Credential, data map[string][]byte) error {
+	k, err := read(c.Value.Reveal())
+	if err != nil {
+		return fmt.Errorf("%s %w", c.ID, err)
 	}
-	return c, nil
+	ids := []string{c.ID}
+	if !l.signer() {
+		ids = append(ids, keyID(k))
+	}
+	_, err = l.kidIn(data, k, ids...)
+	return err
+}
+
+// ShowSet is Render for a set apart.
+func (l Layout) ShowSet(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	text, err := l.renderSet(view, live, data)
+	if err != nil {
+		return nil, fmt.Errorf("key %s %w", l.Set, err)
+	}
+	return map[string][]byte{l.Set: text}, nil
 }
 
 // ids are the key ids that the next key would have one like: what the key is called, or what its value says of itself.

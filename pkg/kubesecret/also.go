@@ -17,8 +17,11 @@ import (
 // others reads the Secrets of Also, each of which has to be there.
 func (s *Store) others(ctx context.Context) (all []*corev1.Secret, err error) {
 	for _, place := range s.Also {
-		found, err := s.get(ctx, place.Namespace, place.Name)
-		if apierrors.IsNotFound(err) {
+		found, err := s.find(ctx, place)
+		switch {
+		case apierrors.IsNotFound(err) && place.Shown != nil:
+			err = rotation.Refuse(fmt.Errorf("%s, which is to show what to accept, does not exist: %w", place.secret(), err))
+		case apierrors.IsNotFound(err):
 			err = rotation.Refuse(rotation.WithHint(fmt.Errorf("%s, which is to hold the same login, does not exist: %w", place.secret(), err),
 				"put it back, or take it out of the target's config: also"))
 		}
@@ -32,6 +35,12 @@ func (s *Store) others(ctx context.Context) (all []*corev1.Secret, err error) {
 
 // holds refuses a Secret with another credential than c.
 func (p Place) holds(c rotation.Credential, found *corev1.Secret) error {
+	if p.Shown != nil {
+		if err := p.Shown(c, found.Data); err != nil {
+			return rotation.Refuse(fmt.Errorf("%s: %w", p.secret(), err))
+		}
+		return nil
+	}
 	got, err := p.Parse(found.Data)
 	switch {
 	case err != nil:
@@ -50,6 +59,10 @@ func (p Place) holds(c rotation.Credential, found *corev1.Secret) error {
 func (s *Store) besides(p pair, rec *rotation.Record) {
 	for i, place := range s.Also {
 		found := p.also[i]
+		if place.Shown != nil {
+			place.showing(found, rec)
+			continue
+		}
 		switch v := place.version(*rec, found.Data); {
 		case !onRecord(rec.Latest().View, rec.Live):
 			rec.Edited = rec.Edited || place.holds(rec.Current, found) != nil
@@ -101,7 +114,7 @@ func (s *Store) publishAlso(ctx context.Context, p pair, rec rotation.Record, vi
 		if len(changes) == 0 && found.Annotations[AnnotationDecision] == decision(rec.Intent) {
 			continue
 		}
-		if _, err := s.patch(ctx, place.Namespace, found, changes, map[string]any{AnnotationDecision: decision(rec.Intent)}); err != nil {
+		if err := s.change(ctx, place, found, changes, map[string]any{AnnotationDecision: decision(rec.Intent)}); err != nil {
 			return err
 		}
 	}
@@ -117,7 +130,7 @@ func (s *Store) admit(ctx context.Context, p pair, rec rotation.Record, view rot
 	}
 	for i, place := range s.Also {
 		v := place.version(rec, p.also[i].Data)
-		if v == 0 || v == view.Active {
+		if v == 0 || v == view.Active && place.Shown == nil || place.shows(latest.View, rec, p.also[i].Data) {
 			continue
 		}
 		written := lastWrite(p.also[i].ManagedFields)

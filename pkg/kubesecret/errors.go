@@ -22,7 +22,12 @@ const shortest = 4
 // explain names verb, Secret and namespace in an error of the API server, and says which of the domain's errors it
 // is. An admission webhook may quote what it was sent: none of the values in sent stays in the text.
 func explain(verb, namespace, name string, err error, sent ...[]byte) error {
-	what := fmt.Sprintf("%s secrets %q in namespace %s", verb, name, namespace)
+	return explainOf("secrets", verb, namespace, name, err, sent...)
+}
+
+// explainOf is explain for objects of another kind too.
+func explainOf(kind, verb, namespace, name string, err error, sent ...[]byte) error {
+	what := fmt.Sprintf("%s %s %q in namespace %s", verb, kind, name, namespace)
 	switch cause := clean(err, sent); {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return fmt.Errorf("%s: %w", what, rotation.ErrConflict)

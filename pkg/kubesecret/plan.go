@@ -16,7 +16,7 @@ func (s *Store) Plan(ctx context.Context, rec rotation.Record, view rotation.Vie
 	}
 	var lines []string
 	for _, place := range append(slices.Clone(s.Also), s.Place) {
-		found, err := s.get(ctx, place.Namespace, place.Name)
+		found, err := s.find(ctx, place)
 		if err != nil {
 			return nil, err
 		}

@@ -21,3 +21,10 @@ func RulesAlso(names ...string) []rbacv1.PolicyRule {
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: names, Verbs: []string{"get", "patch"}},
 	}
 }
+
+// RulesShown are the permissions that a Store takes for a ConfigMap that shows what to accept.
+func RulesShown(name string) []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{name}, Verbs: []string{"get", "patch"}},
+	}
+}

@@ -46,12 +46,20 @@ type Place struct {
 	Mend func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error)
 	// Keys are the keys that a rotation writes, those that data does not have yet too. Nil: all that data has.
 	Keys func(data map[string][]byte) []string
+
+	// Shown is for a place that holds no credential and shows who verifies which of them to accept; only for those in Also,
+	// which have no Parse then. It refuses data that does not show c as it should.
+	Shown func(c rotation.Credential, data map[string][]byte) error
+	// ConfigMap says that such a place is one: what it shows is no secret.
+	ConfigMap bool
 }
 
 // Store is a [rotation.Store] over one Secret, and perhaps others that hold the same credential. Its fields are set
 // once, before its first use; it is safe for concurrent use and remembers nothing between calls.
 type Store struct {
 	Secrets corev1client.SecretsGetter
+	// ConfigMaps are needed where one is in Also.
+	ConfigMaps corev1client.ConfigMapsGetter
 	// Place is the application's Secret: the one that the record stands in.
 	Place
 	// Also are the others. An edition is written down only when all of them hold what it says.
@@ -149,7 +157,12 @@ func (s *Store) get(ctx context.Context, namespace, name string) (*corev1.Secret
 }
 
 // secret names it in errors.
-func (p Place) secret() string { return fmt.Sprintf("secret %s/%s", p.Namespace, p.Name) }
+func (p Place) secret() string {
+	if p.ConfigMap {
+		return fmt.Sprintf("configmap %s/%s", p.Namespace, p.Name)
+	}
+	return fmt.Sprintf("secret %s/%s", p.Namespace, p.Name)
+}
 
 func (s *Store) now() time.Time {
 	if s.Now == nil {

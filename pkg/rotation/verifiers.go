@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,9 @@ func (k *verifiers) publish() Step {
 		Check: func(_ context.Context, rec Record) (State, error) {
 			if !rec.Latest().View.Accepts(k.intent.To) {
 				return State{Phase: ToDo, Note: fmt.Sprintf("%v is not published yet", k.intent.To)}, nil
+			}
+			if len(rec.Behind) > 0 {
+				return State{Phase: ToDo, Note: fmt.Sprintf("%v is published, and not yet in %s", k.intent.To, strings.Join(rec.Behind, ", "))}, nil
 			}
 			return State{Phase: Done, Note: fmt.Sprintf("%v is published", k.intent.To)}, nil
 		},

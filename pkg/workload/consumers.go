@@ -25,7 +25,7 @@ type Consumers struct {
 	Namespace string
 	Secret    string // the name of the target's Secret, after which their label is called
 
-	// Names are the Secrets of this namespace that they read; nil is Secret alone.
+	// Names are the Secrets of this namespace that they read, and ConfigMaps, each as ConfigMap gives it; nil is Secret alone.
 	Names []string
 	// More are workloads that read it in a way that can't be seen, as "deployment/backend": through the API.
 	More []string

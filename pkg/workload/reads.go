@@ -6,6 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// ConfigMap is how a ConfigMap is named beside Secrets, whose names have no slash.
+func ConfigMap(name string) string { return "configmap/" + name }
+
 // reading is how the pods of a spec read a Secret.
 type reading struct {
 	any        bool     // they do, in some way
@@ -45,12 +48,14 @@ func containersOf(spec *corev1.PodSpec) []corev1.Container {
 // inEnv says whether c has one of the Secrets in its environment.
 func inEnv(c corev1.Container, secrets []string) bool {
 	for _, from := range c.EnvFrom {
-		if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) {
+		if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) ||
+			from.ConfigMapRef != nil && slices.Contains(secrets, ConfigMap(from.ConfigMapRef.Name)) {
 			return true
 		}
 	}
 	for _, e := range c.Env {
-		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && slices.Contains(secrets, e.ValueFrom.SecretKeyRef.Name) {
+		if from := e.ValueFrom; from != nil && (from.SecretKeyRef != nil && slices.Contains(secrets, from.SecretKeyRef.Name) ||
+			from.ConfigMapKeyRef != nil && slices.Contains(secrets, ConfigMap(from.ConfigMapKeyRef.Name))) {
 			return true
 		}
 	}
@@ -62,7 +67,8 @@ func inEnv(c corev1.Container, secrets []string) bool {
 func carriers(volumes []corev1.Volume, secrets []string) (live, held []string) {
 	for _, v := range volumes {
 		switch {
-		case v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName), projects(v.Projected, secrets):
+		case v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName), projects(v.Projected, secrets),
+			v.ConfigMap != nil && slices.Contains(secrets, ConfigMap(v.ConfigMap.Name)):
 			live = append(live, v.Name)
 		case slices.ContainsFunc(mountSecrets(v.VolumeSource), func(name string) bool { return slices.Contains(secrets, name) }):
 			held = append(held, v.Name)
@@ -73,7 +79,8 @@ func carriers(volumes []corev1.Volume, secrets []string) (live, held []string) {
 
 func projects(p *corev1.ProjectedVolumeSource, secrets []string) bool {
 	return p != nil && slices.ContainsFunc(p.Sources, func(s corev1.VolumeProjection) bool {
-		return s.Secret != nil && slices.Contains(secrets, s.Secret.Name)
+		return s.Secret != nil && slices.Contains(secrets, s.Secret.Name) ||
+			s.ConfigMap != nil && slices.Contains(secrets, ConfigMap(s.ConfigMap.Name))
 	})
 }
 

@@ -66,6 +66,35 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// A ConfigMap that shows who verifies what to accept is read as a Secret is; a Secret of the same name is another thing.
+func TestReadsConfigMaps(t *testing.T) {
+	const keys = "keys"
+	ref := corev1.LocalObjectReference{Name: keys}
+	ofMap := corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: ref}}
+	projected := corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: ref}}}}}
+	app := []string{"app"}
+	for name, c := range map[string]struct {
+		spec corev1.PodSpec
+		want reading
+	}{
+		"envFrom": {corev1.PodSpec{Containers: []corev1.Container{{Name: "app", EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}}}}}},
+			reading{any: true, containers: app}},
+		"env": {corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "JWKS", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref}}}}}}},
+			reading{any: true, containers: app}},
+		"a volume":           {corev1.PodSpec{Volumes: volume(ofMap), Containers: mounted(corev1.VolumeMount{})}, reading{any: true, containers: app, reloads: true}},
+		"a projected volume": {corev1.PodSpec{Volumes: volume(projected), Containers: mounted(corev1.VolumeMount{})}, reading{any: true, containers: app, reloads: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, reads(&c.spec, secret, ConfigMap(keys)), cmp.AllowUnexported(reading{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if reads(&c.spec, keys).any {
+				t.Error("it is taken for the Secret of that name")
+			}
+		})
+	}
+}
+
 func TestLabel(t *testing.T) {
 	long := "a-name.that-is-longer-than-what-may-stand-in-the-name-part-of-a-label"
 	for _, c := range []struct{ secret, want string }{
