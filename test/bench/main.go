@@ -9,8 +9,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +26,9 @@ import (
 
 // bench is one run of all measurements.
 type bench struct {
-	kubeconfig, kubectl, plugin, namespace, target string
-	pairs                                          int
+	kubeconfig, kubectl, plugin, namespace string
+	pairs                                  int
+	subject
 
 	config   *rest.Config
 	kube     kubernetes.Interface
@@ -37,9 +41,14 @@ func main() {
 	flag.StringVar(&b.kubectl, "kubectl", ".cluster/bin/kubectl", "the kubectl to compare with")
 	flag.StringVar(&b.plugin, "plugin", "bin/kubectl-rotate", "the program to measure")
 	flag.StringVar(&b.namespace, "namespace", "bench", "where the platform is put, and removed again")
-	flag.StringVar(&b.target, "target", "postgres", "what is rotated: postgres, or redis with a replica")
+	target := flag.String("target", "postgres", "what is rotated: "+strings.Join(slices.Sorted(maps.Keys(subjects)), ", "))
 	flag.IntVar(&b.pairs, "pairs", 7, "how many pairs of a rotation and a restart")
 	flag.Parse()
+	known := false
+	if b.subject, known = subjects[*target]; !known {
+		fmt.Fprintf(os.Stderr, "bench: --target %q: want one of %v\n", *target, slices.Sorted(maps.Keys(subjects)))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := b.run(ctx); err != nil {
@@ -59,9 +68,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 		err = errors.Join(err, b.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(ctx), b.namespace, metav1.DeleteOptions{}))
 	}()
 	var all []line
-	measures := []func(context.Context) ([]line, error){b.startUp, b.rotations}
-	if b.target == "postgres" {
-		measures = append(measures, b.requests)
+	measures := []func(context.Context) ([]line, error){b.rotations}
+	if b.first {
+		measures = append(measures, b.startUp, b.requests)
 	}
 	for _, measure := range measures {
 		lines, err := measure(ctx)
@@ -84,10 +93,6 @@ func (b *bench) open(ctx context.Context) (err error) {
 	if b.kube, err = kubernetes.NewForConfig(b.config); err != nil {
 		return err
 	}
-	var o deploy.Options
-	if b.target == "redis" {
-		o.RedisNodes = 2
-	}
-	b.platform, err = deploy.Deploy(ctx, b.config, b.namespace, o)
+	b.platform, err = deploy.Deploy(ctx, b.config, b.namespace, b.platformed)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -86,8 +87,8 @@ func (b *bench) rotations(ctx context.Context) ([]line, error) {
 		memory = append(memory, rotation.memory)
 	}
 	return []line{
-		{what: "rotation, --soak=0", figure: spread(rotated)},
-		{what: "kubectl rollout restart, to the last old pod's exit", figure: spread(restarted)},
+		{what: "kubectl rotate " + strings.Join(b.args, " "), figure: spread(rotated)},
+		{what: fmt.Sprintf("kubectl rollout restart, to the last old pod's exit, %d times and %v", b.restarts, b.waits), figure: spread(restarted)},
 		atMost("rotation, over a restart", median(ratios), mostTimes, "%.2f times"),
 		atMost("rotation, more than a restart", median(more), mostMore, "%.2f s"),
 		atMost("memory of a rotation", median(memory), mostMemory, "%.0f MB"),
@@ -96,19 +97,36 @@ func (b *bench) rotations(ctx context.Context) ([]line, error) {
 
 func (b *bench) pair(ctx context.Context, restartFirst bool) (rotation cost, restart time.Duration, err error) {
 	if restartFirst {
-		if restart, err = b.restart(ctx); err != nil {
+		if restart, err = b.restartAll(ctx); err != nil {
 			return rotation, restart, err
 		}
 	}
 	if rotation, err = b.rotate(ctx, b.kubeconfig); err != nil || restartFirst {
 		return rotation, restart, err
 	}
-	restart, err = b.restart(ctx)
+	restart, err = b.restartAll(ctx)
 	return rotation, restart, err
 }
 
+// restartAll is as many restarts as a rotation has rollouts, one after the other, and what it waits for beside them.
+func (b *bench) restartAll(ctx context.Context) (all time.Duration, err error) {
+	for range b.restarts {
+		one, err := b.restart(ctx)
+		if err != nil {
+			return 0, err
+		}
+		all += one
+	}
+	return all + b.waits, nil
+}
+
 func (b *bench) rotate(ctx context.Context, kubeconfig string) (cost, error) {
-	return b.timed(ctx, b.plugin, b.target, "--soak=0", "--yes", "--again", "-n", b.namespace, "--kubeconfig", kubeconfig)
+	args, done, err := b.command(kubeconfig)
+	if err != nil {
+		return cost{}, err
+	}
+	defer done()
+	return b.timed(ctx, b.plugin, args...)
 }
 
 // restart is kubectl's, and the wait until the last pod of before is gone.
