@@ -102,6 +102,8 @@ func explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, pgconn.ErrConnClosed):
 		return unavailable{errors.New("the connection was lost")}
+	case errors.As(err, &errno) && (errno == syscall.EPIPE || errno == syscall.ECONNRESET):
+		return unavailable{fmt.Errorf("the connection was lost: %w", errno)}
 	case errors.As(err, &errno):
 		return unavailable{errno}
 	case errors.As(err, &dropped):

@@ -65,6 +65,8 @@ func explain(err error) error {
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable{fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)}
+	case errors.As(err, &errno) && (errno == syscall.EPIPE || errno == syscall.ECONNRESET):
+		return unavailable{fmt.Errorf("the connection was lost: %w", errno)}
 	case errors.As(err, &errno):
 		return unavailable{errno}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
