@@ -50,7 +50,7 @@ func (s TwoPasswords) Generate(ctx context.Context, v rotation.Version, current 
 
 // Standing is how each node treats c: it has c's password, and lets it in, or it does not have it.
 func (s TwoPasswords) Standing(ctx context.Context, c rotation.Credential) ([]rotation.Standing, error) {
-	s.meet(c)
+	s.remember(c)
 	return s.standing(ctx, c, func(u *user) (rotation.Status, string) {
 		switch {
 		case u == nil:
@@ -73,7 +73,7 @@ func (s TwoPasswords) InUse(context.Context, rotation.Credential) (rotation.Usag
 
 // Install gives the user c's password beside those that it has.
 func (s TwoPasswords) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	s.meet(c)
+	s.remember(c)
 	err := s.everywhere(ctx, always, func(ctx context.Context, _ seen, one at) error {
 		words, err := adding(one.users[c.ID], c)
 		if err != nil || words == nil {
@@ -146,7 +146,7 @@ func (s TwoPasswords) take(ctx context.Context, f rotation.Fence, one at, c rota
 
 // Plan is the commands that an effect on c would run.
 func (s TwoPasswords) Plan(ctx context.Context, e rotation.Effect, c rotation.Credential) ([]string, error) {
-	s.meet(c)
+	s.remember(c)
 	return s.plan(ctx, e, c, func(_ seen, one at) ([]string, error) {
 		u := one.users[c.ID]
 		if e == rotation.EffectInstall {
@@ -160,8 +160,8 @@ func (s TwoPasswords) Plan(ctx context.Context, e rotation.Effect, c rotation.Cr
 	})
 }
 
-// meet keeps in mind a password that the administrator may come in with, where that is the very user whose password changes.
-func (s TwoPasswords) meet(c rotation.Credential) {
+// remember keeps in mind a password that the administrator may come in with, where that is the very user whose password changes.
+func (s TwoPasswords) remember(c rotation.Credential) {
 	if c.ID != s.admin() || c.Value.Empty() {
 		return
 	}

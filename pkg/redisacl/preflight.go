@@ -24,7 +24,7 @@ func (s *Server) Preflight(ctx context.Context, current rotation.Credential) (no
 
 // Preflight is [Server.Preflight] for a user that stays.
 func (s TwoPasswords) Preflight(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error) {
-	s.meet(current)
+	s.remember(current)
 	return s.preflight(ctx, current, func(p *preflight) []look {
 		return []look{p.exists, p.mayAct, p.links, p.auths, p.requirepass, p.keeps}
 	})

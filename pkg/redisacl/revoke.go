@@ -3,13 +3,9 @@ package redisacl
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
-
-// goodbye is how long revoke waits for connections that it has ended to be gone.
-const goodbye = 10 * time.Second
 
 // Revoke turns the user off at every node, and ends its connections there: being off does not end one that is open. Its password
 // stays, so that Install brings back the same. A user that does not exist is revoked already. After a crash in between, each node
@@ -33,7 +29,7 @@ func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Creden
 	return wrap(err, "revoking %s", c.ID)
 }
 
-// end ends the connections of a user, and waits until they are gone.
+// end ends the connections of a user. They are gone when the server has said so; what is left all the same is an error that may pass.
 func (n *session) end(ctx context.Context, f rotation.Fence, name string) error {
 	left, err := n.of(ctx, name)
 	if err != nil || len(left) == 0 {
@@ -42,37 +38,10 @@ func (n *session) end(ctx context.Context, f rotation.Fence, name string) error 
 	if err := n.effect(ctx, f, "CLIENT", "KILL", "USER", name); err != nil {
 		return err
 	}
-	gone, err := until(ctx, goodbye, func(ctx context.Context) (bool, error) {
-		left, err = n.of(ctx, name)
-		return len(left) == 0, err
-	})
-	if err == nil && !gone {
+	if left, err = n.of(ctx, name); err == nil && len(left) > 0 {
 		err = unavailable{fmt.Errorf("%d connections that were ended are still there", len(left))}
 	}
 	return err
-}
-
-// glance is the rest between two looks at something that is about to change.
-const glance = 20 * time.Millisecond
-
-// until looks again and again until ok, an error, or the end of patience; the last two give false.
-func until(ctx context.Context, patience time.Duration, ok func(context.Context) (bool, error)) (bool, error) {
-	end := time.NewTimer(patience)
-	defer end.Stop()
-	tick := time.NewTicker(glance)
-	defer tick.Stop()
-	for {
-		if done, err := ok(ctx); done || err != nil {
-			return done, err
-		}
-		select {
-		case <-ctx.Done():
-			return false, unavailable{ctx.Err()}
-		case <-end.C:
-			return false, nil
-		case <-tick.C:
-		}
-	}
 }
 
 // Erase deletes the user at every node, and has it saved, even where it is gone already: whoever came before may not have got that
