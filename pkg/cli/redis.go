@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -109,22 +110,20 @@ func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
 		}
 		return []redisacl.Node{{Name: s.in.server.Address, Address: s.in.server.Address}}, nil
 	}
-	pods, err := siblings(ctx, s.in, s.first[0])
+	first, namespace := s.first[0], s.first[0].Namespace
+	pods, err := s.in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
 	}
-	for i, p := range pods {
-		if i == 0 { // as it was found at first: it may be another by now, or gone
-			fresh, err := s.in.clients.Kube.CoreV1().Pods(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
-			switch {
-			case apierrors.IsNotFound(err):
-				continue
-			case err != nil:
-				return nil, fmt.Errorf("reading pod %s/%s: %w", p.Namespace, p.Name, err)
-			}
-			p = *fresh
+	owner := metav1.GetControllerOf(&first)
+	for _, p := range pods.Items {
+		c := metav1.GetControllerOf(&p)
+		switch { // the first one too may be another by now, or gone
+		case p.Name == first.Name:
+			all = slices.Insert(all, 0, s.node(p))
+		case owner != nil && c != nil && c.UID == owner.UID:
+			all = append(all, s.node(p))
 		}
-		all = append(all, s.node(p))
 	}
 	return all, nil
 }
