@@ -86,7 +86,7 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 	layout := layoutOfKeys(in.target, named)
 	store := keyStore(in, layout)
 	unasked := jwtkeys.Unasked{Layout: layout, Algorithm: in.target.JWT.Algorithm, Lives: in.target.JWT.Lifetime.Duration, Leeway: in.target.JWT.Leeway.Duration}
-	o.Store, o.System = store, unasked
+	o.Store, o.System, o.Reloads = store, unasked, in.target.JWT.Reloads
 	o.Preflight = []look{
 		o.asked(consumers.Preflight),
 		o.noted(store.Preflight),
@@ -108,7 +108,7 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 		o.close()
 		return nil, err
 	}
-	o.System, o.Reloads = asked, in.target.JWT.Reloads
+	o.System = asked
 	o.Preflight = append(o.Preflight, shown("probe", "each pod accepts the key in use, and refuses what nobody signed",
 		func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
 			return o.noted(func(ctx context.Context) ([]string, error) {

@@ -34,7 +34,8 @@ type JWT struct {
 	Lifetime Duration `yaml:"lifetime,omitempty"`
 	// Leeway is how far past its end a verifier may still accept a token. Default: 1m.
 	Leeway *Duration `yaml:"leeway,omitempty"`
-	// Reloads says that consumers read the Secret again while they run, from a volume: none is restarted. It takes a probe.
+	// Reloads says that consumers read the Secret again while they run, from a volume: none is restarted, unless a key has leaked. That
+	// they have done so is seen by the probe; without one it is asked about.
 	Reloads bool `yaml:"reloads,omitempty"`
 	// Probe is how each pod is asked what it makes of a token. Default: none is, and nothing is proven.
 	Probe *JWTProbe `yaml:"probe,omitempty"`
@@ -165,9 +166,6 @@ func validateJWT(t Target, path *field.Path) (all field.ErrorList) {
 	}
 	if j.Algorithm != "" && !slices.Contains(algorithms, j.Algorithm) {
 		all = append(all, field.NotSupported(at.Child("algorithm"), j.Algorithm, algorithms))
-	}
-	if j.Reloads && j.Probe == nil {
-		all = append(all, field.Required(at.Child("probe"), "that pods have read the Secret again is seen by asking them"))
 	}
 	all = append(all, j.Probe.validate(at.Child("probe"))...)
 	return append(all, j.Sessions.validate(t, at.Child("sessions"))...)

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -54,7 +55,27 @@ func (o *overlap) probed(ctx context.Context, a spread, rec Record, workloads []
 	if err != nil {
 		return State{}, fmt.Errorf("asking the pods: %w", err)
 	}
-	return o.answered(a, workloads, answers, s), nil
+	return o.reread(a, rec, answers, o.answered(a, workloads, answers, s)), nil
+}
+
+// reloads says whether consumers are left to read the Secret again by themselves. A leaked value does not wait for that: a new
+// pod has the new one at once.
+func (o *overlap) reloads() bool { return o.Reloads && !o.intent.Compromised }
+
+// rereading is how long it may take until a file in a pod is what its Secret says: kubelets look once a minute, more or less, and
+// may go by what they have seen a little before.
+const rereading = 2 * time.Minute
+
+// reread is s while pods that can't be asked may still have an old file: it is too early even to agree to what is unproven.
+func (o *overlap) reread(a spread, rec Record, answers []Reply, s State) State {
+	until := rec.Latest().Written.Add(rereading)
+	unproven := slices.ContainsFunc(answers, func(r Reply) bool { return r.Status == Unproven })
+	if !o.reloads() || a.settles || !unproven || s.Phase != Doubtful || !o.Now().Before(until) {
+		return s
+	}
+	s.Phase, s.Until = Waiting, until
+	s.Note += fmt.Sprintf("; kubelets take up to %v until pods can read what the Secret says", rereading)
+	return s
 }
 
 // answered is s with what pods have said. One that does not do as wanted, although it was handed the right thing, is replaced:
@@ -112,7 +133,7 @@ func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong 
 		return Done
 	case status == Unproven:
 		return Doubtful
-	case status != Altered || p.Terminating || o.Reloads:
+	case status != Altered || p.Terminating || o.reloads():
 		return Waiting
 	case o.hopeless(w, wrong) && a.settles:
 		return Waiting
@@ -132,7 +153,7 @@ func (o *overlap) hopeless(w Workload, wrong []Pod) bool {
 // replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
 func (o *overlap) replaceWrong(ctx context.Context, a spread, rec Record, workloads []Workload) error {
 	p, want, ok := o.asks(a, rec)
-	if !ok || o.Reloads || o.progress(a, workloads, rec.Editions).Phase != Done {
+	if !ok || o.reloads() || o.progress(a, workloads, rec.Editions).Phase != Done {
 		return nil
 	}
 	answers, err := p.Probe(ctx, workloads, want)

@@ -117,6 +117,39 @@ func TestConsumersThatReadAgainAreNotRestarted(t *testing.T) {
 	}
 }
 
+// A leaked value does not wait until they do: they are replaced.
+func TestConsumersThatReadAgainAreReplacedWhereAValueHasLeaked(t *testing.T) {
+	leak := Intent{From: 1, To: 2, Attempt: 1, Compromised: true}
+	k, f, rec := verifying(leak, nil, "a", "b")
+	k.Reloads = true
+	rec.Editions = editions(only(1), only(2))
+	f.workloads[0].Edition = 0
+	for i := range f.workloads[0].Pods {
+		f.workloads[0].Pods[i] = aPod(f.workloads[0].Pods[i].Name, 0, noon)
+	}
+	step := k.rollout()
+	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != ToDo {
+		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
+	}
+	if err := step.Apply(t.Context(), rec); err != nil || len(f.moved) != 1 {
+		t.Errorf("moved %v, %v", f.moved, err)
+	}
+}
+
+// Nobody is asked to agree to what pods make of a file before it can have reached them.
+func TestWhatPodsReadAgainIsNotAgreedToAtOnce(t *testing.T) {
+	k, _, rec := verifying(toSecond, map[string]Status{"a": Unproven}, "a")
+	k.Reloads = true
+	step := k.distribute()
+	written := rec.Latest().Written
+	for after, want := range map[time.Duration]Phase{time.Second: Waiting, 3 * time.Minute: Doubtful} {
+		k.Now = func() time.Time { return written.Add(after) }
+		if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != want || want == Waiting && !s.Until.Equal(written.Add(2*time.Minute)) {
+			t.Errorf("after %v it is %q until %v, %v; want %q", after, s.Phase, s.Until, err, want)
+		}
+	}
+}
+
 // How long the old version is waited out is read from what is issued, counted from when nobody issued under it any more.
 func TestTheOldVersionIsWaitedOutAsLongAsWhatIsIssuedLives(t *testing.T) {
 	k, _, rec := verifying(toSecond, nil, "a")

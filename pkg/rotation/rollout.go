@@ -76,7 +76,7 @@ func (o *overlap) everywhere(a spread) Step {
 // rolling says what a spread does about w, for people.
 func (o *overlap) rolling(w Workload) string {
 	switch {
-	case o.Reloads:
+	case o.reloads():
 		return fmt.Sprintf("wait for %s to read the Secret again: %d pods", w.Name, w.Desired)
 	case w.Fixed:
 		return "restart by hand: " + w.Name
@@ -87,7 +87,7 @@ func (o *overlap) rolling(w Workload) string {
 // bring moves w's template, or, where that is done and its controller sees nothing to do, ends one pod that does
 // not fit: one at a time, and only while all others serve.
 func (o *overlap) bring(ctx context.Context, w Workload, editions []Edition, fits func(View) bool) error {
-	if o.Reloads {
+	if o.reloads() {
 		return nil
 	}
 	if o.toMove(w, editions, fits) {
@@ -132,7 +132,7 @@ func (o *overlap) leftover(w Workload, editions []Edition, fits func(View) bool)
 // progress is how far the workloads have come: the template of each first, then its pods.
 func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) State {
 	s := State{Phase: Done}
-	if o.Reloads {
+	if o.reloads() {
 		return s // what they were handed at their start says nothing
 	}
 	pods, moved := 0, 0
