@@ -63,6 +63,7 @@ func (o *opened) leaked(ctx context.Context, f runFlags) error {
 	o.Exits = across.Exits(watched)
 	if f.cut {
 		o.Cut = across.Cut
+		o.note("--cut: all pods that may hold the leaked value are ended at once, whether or not others can take their place: an outage until new ones are ready")
 	}
 	return nil
 }
