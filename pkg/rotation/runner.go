@@ -68,11 +68,12 @@ const (
 
 // Run walks the list from its start to its end. UnderWay comes with the state that was waited for.
 func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
-	entered, applied := map[int]time.Time{0: r.now()}, 0 // a step that is come back to has used some of its time
+	entered := map[int]time.Time{0: r.now()} // a step that is come back to has used some of its time
+	applied := map[string]bool{}             // by how the step stood before
 	for i := 0; i < len(r.Steps); {
 		next, state, err := r.Advance(ctx, i)
 		if next > i {
-			i, applied = next, 0
+			i, applied = next, map[string]bool{}
 			if _, before := entered[i]; !before {
 				entered[i] = r.now()
 			}
@@ -83,7 +84,8 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 			continue
 		}
 		if err == nil && state.Phase == Applying {
-			if applied++; applied == 1 {
+			if !applied[state.Note] {
+				applied[state.Note] = true
 				continue // look at once: most effects are visible as soon as they are made
 			}
 		}
