@@ -23,6 +23,9 @@ func (w *World) environment() (moves []move) {
 				add(false, "the controller replaces a pod, which is handed the edition before", func(w *World) { w.replace(i, w.newest()-1) })
 			}
 		}
+		if w.files && now.holds != w.newest() {
+			add(true, "a pod reads its files again", func(w *World) { w.reread(&w.pods[i].now) })
+		}
 		if now.holds != w.newest() || now.began != w.newest() {
 			add(false, "a container restarts", func(w *World) { w.restart(&w.pods[i].now, w.newest()) })
 		}
@@ -51,6 +54,12 @@ func (w *World) replace(i, edition uint8) {
 
 func (w *World) restart(p *pod, edition uint8) {
 	p.began, p.holds = w.newest(), edition
+	w.issue()
+}
+
+// reread has a pod go by what the Secret says now, without a restart.
+func (w *World) reread(p *pod) {
+	p.holds = w.newest()
 	w.issue()
 }
 

@@ -159,6 +159,9 @@ func (w *World) record() rotation.Record {
 	if w.idle != unset {
 		r.Marks[rotation.MarkIdle] = w.idle.time()
 	}
+	if w.ended != unset {
+		r.Marks[rotation.MarkEnded] = w.ended.time()
+	}
 	return r
 }
 
@@ -236,6 +239,7 @@ func (w *World) note(r rotation.Record) {
 	}
 	w.quarantined = markOf(r.Marks[rotation.MarkQuarantined])
 	w.idle = markOf(r.Marks[rotation.MarkIdle])
+	w.ended = markOf(r.Marks[rotation.MarkEnded])
 	if w.intent.compromised {
 		w.leaked |= (1<<w.intent.to - 1)
 	}
@@ -292,20 +296,20 @@ func (o *operator) Workloads(context.Context) ([]rotation.Workload, error) {
 	w := o.world
 	load := rotation.Workload{Name: "deployment/app", Edition: int(w.template), Desired: int(w.slots), Settled: true}
 	for i, s := range w.pods[:w.slots] {
-		load.Pods = append(load.Pods, s.now.record(i, false))
+		load.Pods = append(load.Pods, w.pod(s.now, i, false))
 		if s.leaving.alive {
-			load.Pods = append(load.Pods, s.leaving.record(i+maxSlots, true))
+			load.Pods = append(load.Pods, w.pod(s.leaving, i+maxSlots, true))
 		}
 		load.Settled = load.Settled && s.now.label == w.template && !s.leaving.alive
 	}
 	return []rotation.Workload{load}, nil
 }
 
-func (p pod) record(i int, leaving bool) rotation.Pod {
+func (w *World) pod(p pod, i int, leaving bool) rotation.Pod {
 	return rotation.Pod{
 		Name: strconv.Itoa(i), Edition: int(p.label), Addresses: []string{strconv.Itoa(i)},
 		Created: during(p.made), Started: []time.Time{during(p.began)},
-		Ready: !leaving, Terminating: leaving,
+		Ready: !leaving, Terminating: leaving, Reloads: w.files,
 	}
 }
 
@@ -344,4 +348,26 @@ func (o *operator) cut(_ context.Context, _ rotation.Workload, pods []rotation.P
 		}
 	}
 	return nil
+}
+
+// sessions came of the versions that were in use.
+type sessions struct{ *operator }
+
+var _ rotation.Aftermath = sessions{}
+
+// Look has nothing to say.
+func (sessions) Look(context.Context) ([]string, error) { return nil, nil }
+
+// Warning has nothing to say.
+func (sessions) Warning() string { return "" }
+
+// End ends them. While a pod accepts what has leaked, others can be opened, and what was revoked comes back. One who fell
+// asleep after looking could not know.
+func (s sessions) End(context.Context) (string, error) {
+	return "ended", s.effect(func(w *World) error {
+		if !s.awake && w.exposed() {
+			w.careless = "sessions were ended while a pod accepted what has leaked"
+		}
+		return nil
+	})
 }

@@ -23,6 +23,8 @@ type Bounds struct {
 	Emergency bool // operators may declare a version compromised
 	Gate      bool // there is a gate, which may be good or bad at any time
 	Cut       bool // pods that may hold a compromised version are ended at once
+	Reloads   bool // pods read a volume again, and are not restarted for it; with Asked
+	Sessions  bool // something comes of a version that outlives it, and is ended where that is compromised; without Told
 
 	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
 	Sabotage func([]rotation.Step) []rotation.Step
@@ -202,7 +204,11 @@ func (s *search) decide(w World, asked want) (intent, error) {
 func (s *search) turn(st state, k key) {
 	next := st
 	effects, err := s.advance(&next, fault{})
-	if wrong := s.undone(st, next); wrong != "" {
+	wrong := s.undone(st, next)
+	if err == nil && !next.work.on && st.work.intent.compromised && next.world.exposed() {
+		wrong = "it is over, and a pod still accepts what has leaked"
+	}
+	if wrong != "" {
 		s.visit(next, k, s.describe(st, err))
 		s.report(s.key(next), wrong)
 		return
@@ -267,7 +273,10 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 	case s.Asked:
 		parts.System = asked{verifiers{op}}
 	}
-	options := rotation.Options{Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record()}
+	options := rotation.Options{Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record(), Reloads: s.Reloads}
+	if s.Sessions {
+		options.Aftermath = sessions{op}
+	}
 	if s.Gate {
 		options.Gates = []rotation.Gate{{Name: "gate", Look: op.gate}}
 	}

@@ -53,6 +53,7 @@ type World struct {
 	one   bool // and keeps one version at a time
 	slots uint8
 	stale bool // kubelets may hand a new pod the edition before the newest
+	files bool // pods read a volume again while they run
 
 	at [nodes][maxVersions]uint8 // how each node treats each version
 
@@ -68,6 +69,7 @@ type World struct {
 	views       [maxEditions]view
 	quarantined mark
 	idle        mark
+	ended       mark // when what came of a leaked version was ended
 
 	// the consumers
 	template uint8 // the label of the pods' template
@@ -80,7 +82,7 @@ type World struct {
 
 	leaked uint16 // versions that a decision has called compromised
 
-	careless string // what was taken away although the gate was bad
+	careless string // what was taken away although the gate was bad, or ended too early
 
 	// which Secrets were written since the stalled operator last looked
 	appMoved, recordMoved bool
@@ -95,7 +97,7 @@ const (
 // newWorld is a target that was never rotated: version 1 is in use everywhere.
 func newWorld(b Bounds) World {
 	told, slots := b.Told, uint8(b.Pods)
-	w := World{told: told, one: b.Single, slots: slots, stale: b.Stale, outside: 1, watched: b.Gate}
+	w := World{told: told, one: b.Single, slots: slots, stale: b.Stale, files: b.Reloads, outside: 1, watched: b.Gate}
 	for n := range w.at {
 		if told {
 			w.at[n][1] = accepts
@@ -179,6 +181,12 @@ func (w *World) refusedAtPod() (found string) {
 		}
 	})
 	return found
+}
+
+// exposed says whether a pod still accepts a version that has leaked.
+func (w *World) exposed() (is bool) {
+	w.everyPod(func(p *pod) { is = is || w.views[p.holds].accept&w.leaked != 0 })
+	return is
 }
 
 // lost looks for a version that is in use and whose value nobody has.
