@@ -15,7 +15,7 @@ type backend struct {
 	db       *database
 	audit    *auditLog
 	redis    *broker
-	tokens   *keyring
+	tokens   atomic.Pointer[keyring]
 	requests atomic.Uint64
 	accepted atomic.Bool // every credential has been accepted once
 	draining atomic.Bool
@@ -37,7 +37,9 @@ func newBackend(s settings) (*backend, error) {
 		db.close()
 		return nil, err
 	}
-	return &backend{pod: s.pod, db: db, audit: audit, redis: openBroker(s), tokens: tokens}, nil
+	b := &backend{pod: s.pod, db: db, audit: audit, redis: openBroker(s)}
+	b.tokens.Store(tokens)
+	return b, nil
 }
 
 func (b *backend) close() {

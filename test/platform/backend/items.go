@@ -35,7 +35,7 @@ func (b *backend) admit(r *http.Request) error {
 	if r.Header.Get("Authorization") == "" {
 		return nil
 	}
-	return b.tokens.check(r)
+	return b.tokens.Load().check(r)
 }
 
 func (b *backend) work(r *http.Request, fresh bool) (a answer, err error) {

@@ -1,6 +1,6 @@
 // Command backend is the service of the demo platform: small, but real in everything a rotation touches.
-// It reads its credentials from the environment once, keeps connection pools, opens new connections now and then, checks
-// its tokens, and drains on SIGTERM.
+// It reads its credentials from the environment once (the signing keys from a volume again and again, if it is told to), keeps
+// connection pools, opens new connections now and then, checks its tokens, and drains on SIGTERM.
 package main
 
 import (
@@ -34,11 +34,14 @@ func run(ctx context.Context, environ []string) error {
 		return err
 	}
 	defer b.close()
+	if s.signingKeysDir != "" {
+		go b.reload(ctx, s)
+	}
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	slog.Info("serving", "address", l.Addr().String(), "pod", s.pod, "signing_key", b.tokens.Active())
+	slog.Info("serving", "address", l.Addr().String(), "pod", s.pod, "signing_key", b.tokens.Load().Active())
 	server := &server{handler: b.routes(), delay: s.drainDelay, grace: 4 * time.Second, draining: &b.draining}
 	return server.serve(ctx, l)
 }

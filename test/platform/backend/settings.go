@@ -25,8 +25,10 @@ type settings struct {
 	redisReads       bool              // it may read keys, and does
 	signingKeys      map[string][]byte // by name, which is the tokens' key id too
 	activeKey        string
-	signingKey       []byte // the only one to sign with, where verifiers are shown a set
-	keySet           []byte // that set; nil where there is none
+	signingKey       []byte        // the only one to sign with, where verifiers are shown a set
+	keySet           []byte        // that set; nil where there is none
+	signingKeysDir   string        // where they are read from instead, again and again; "" is nowhere
+	reloadEvery      time.Duration // how often
 	tokenLifetime    time.Duration
 	drainDelay       time.Duration
 	poolConnections  int32
@@ -63,18 +65,23 @@ func readSettings(environ []string) (settings, error) {
 		redisPassword:    need("REDIS_PASSWORD"),
 		redisReads:       env["REDIS_READS"] == "true",
 		signingKeys:      keys,
+		signingKeysDir:   env["SIGNING_KEYS_DIR"],
+		reloadEvery:      time.Second,
 		poolConnections:  8,
 		auditConnections: 2,
 	}
-	if set := env["jwks.json"]; set != "" {
+	var lifetime, delay, keyring error
+	switch set := env["jwks.json"]; {
+	case s.signingKeysDir != "":
+		s.signingKeys, s.activeKey, keyring = readKeys(s.signingKeysDir)
+	case set != "":
 		s.signingKey, s.keySet = []byte(need("signing-key")), []byte(set)
-	} else {
-		s.activeKey = need("active-key")
+	default:
+		s.activeKey = need(activeKeyName)
 	}
-	var lifetime, delay error
 	s.tokenLifetime, lifetime = env.duration("TOKEN_LIFETIME", 15*time.Minute)
 	s.drainDelay, delay = env.duration("DRAIN_DELAY", 4*time.Second)
-	return s, errors.Join(append(missing, lifetime, delay)...)
+	return s, errors.Join(append(missing, lifetime, delay, keyring)...)
 }
 
 type environment map[string]string

@@ -65,17 +65,18 @@ func bearer(r *http.Request) string {
 
 // token issues a token.
 func (b *backend) token(w http.ResponseWriter, r *http.Request) {
-	token, expires, err := b.tokens.issue(time.Now())
+	tokens := b.tokens.Load()
+	token, expires, err := tokens.issue(time.Now())
 	if err != nil {
 		b.fail(w, r, err)
 		return
 	}
-	b.reply(w, http.StatusCreated, answer{Token: token, Key: b.tokens.Active(), Expires: &expires})
+	b.reply(w, http.StatusCreated, answer{Token: token, Key: tokens.Active(), Expires: &expires})
 }
 
 // session says whether a token is accepted: 200, or 401. It is what a rotation of the signing keys probes.
 func (b *backend) session(w http.ResponseWriter, r *http.Request) {
-	key, err := b.tokens.verify(bearer(r))
+	key, err := b.tokens.Load().verify(bearer(r))
 	if err != nil {
 		b.fail(w, r, err)
 		return
