@@ -135,19 +135,19 @@ func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong 
 		return Doubtful
 	case status != Altered || p.Terminating || o.reloads():
 		return Waiting
-	case o.hopeless(w, wrong) && a.settles:
+	case o.hopeless(a, w, wrong) && a.settles:
 		return Waiting
-	case o.hopeless(w, wrong):
+	case o.hopeless(a, w, wrong):
 		return Failed
 	}
 	return ToDo
 }
 
 // hopeless says whether to replace more pods of w would change nothing: all of them are wrong, or as many were
-// replaced as it has.
-func (o *overlap) hopeless(w Workload, wrong []Pod) bool {
+// replaced as it has. Where there is no way back from what they are to do, that all are wrong is no reason not to try.
+func (o *overlap) hopeless(a spread, w Workload, wrong []Pod) bool {
 	n := o.replaced[w.Name]
-	return n >= max(1, w.Desired) || len(wrong) > 1 && len(wrong) >= w.Desired
+	return n >= max(1, w.Desired) || !a.settles && len(wrong) > 1 && len(wrong) >= w.Desired
 }
 
 // replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
@@ -162,7 +162,7 @@ func (o *overlap) replaceWrong(ctx context.Context, a spread, rec Record, worklo
 	}
 	for _, w := range workloads {
 		wrong := o.wrong(w, answers)
-		if len(wrong) == 0 || o.hopeless(w, wrong) || w.Fixed || !w.Settled || w.ready() < w.Desired {
+		if len(wrong) == 0 || o.hopeless(a, w, wrong) || w.Fixed || !w.Settled || w.ready() < w.Desired {
 			continue
 		}
 		if err := o.replace(ctx, w, wrong[0]); err != nil {

@@ -88,12 +88,22 @@ func TestPodsAreNotReplacedForEver(t *testing.T) {
 	}
 }
 
-// Once the old version is refused nothing is taken back for a pod that still accepts it: that would bring it back.
-func TestAPodThatStillAcceptsTheOldOneIsNoReasonToGoBack(t *testing.T) {
-	k, _, rec := verifying(toSecond, map[string]Status{"a": Altered, "b": Altered}, "a", "b")
+// Once the old version is refused nothing is taken back for pods that still accept it: that would bring it back. As many are
+// replaced as there are, and then it is waited for, by their names.
+func TestPodsThatStillAcceptTheOldOneAreNoReasonToGoBack(t *testing.T) {
+	k, f, rec := verifying(toSecond, map[string]Status{"a": Altered, "b": Altered}, "a", "b")
 	rec.Editions = editions(only(1), only(2))
-	if s, err := k.forget().Check(t.Context(), rec); err != nil || s.Phase != Waiting {
-		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
+	step := k.forget()
+	for n, want := range []Phase{ToDo, ToDo, Waiting} {
+		if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != want {
+			t.Errorf("with %d replaced the phase is %q (%s), %v; want %q", n, s.Phase, s.Note, err, want)
+		}
+		if err := step.Apply(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.replaced) != 2 {
+		t.Errorf("replaced %v", f.replaced)
 	}
 }
 
