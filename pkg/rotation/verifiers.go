@@ -80,6 +80,8 @@ func (k *verifiers) outlive() Step {
 		Apply: func(ctx context.Context, rec Record) error {
 			return k.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkIdle, k.Now()) })
 		},
+		Guard:    k.healthy, // a pod that a controller still makes could issue under an old version again
+		Resurvey: true,
 	}
 }
 
