@@ -51,6 +51,21 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	return s, nil
 }
 
+// glimpse looks for users of the other versions while their last pods end: a pod is there for a while after its sessions are over, and that
+// nobody was seen in it counts for the window of drain. What could not be told counts for nothing.
+func (o *overlap) glimpse(ctx context.Context, rec Record) {
+	if _, told := o.System.(Server); !told || o.intent.Compromised || o.gap() != "" {
+		return // there is no drain to come
+	}
+	found, err := o.stragglers(ctx, rec)
+	switch {
+	case err != nil || found == nil || len(found.all)+len(found.silent) > 0:
+		o.quiet = time.Time{}
+	case o.quiet.IsZero():
+		o.quiet = o.Now()
+	}
+}
+
 // shares says whether c has the very name of the target, as a password that somebody has changed by hand leaves it:
 // the server has forgotten c's value, and what took the name away would take the target away. Where all
 // versions have one name, the server tells them apart itself.

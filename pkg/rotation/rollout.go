@@ -11,7 +11,7 @@ func (o *overlap) rollout() Step {
 	return o.withoutCanaries(o.everywhere(spread{
 		name: StepRollout, goal: "every pod runs on the new version",
 		fits: func(v View) bool { return v.Active == o.intent.To },
-		want: o.signs,
+		want: o.signs, ending: o.glimpse,
 	}))
 }
 
@@ -22,6 +22,8 @@ type spread struct {
 	fits       func(View) bool
 	// want is what each pod is asked beside that, where it can be asked; nil: nothing.
 	want func(rec Record, target Credential) Wanted
+	// ending is called while nothing is waited for but pods that do not fit and are on their way out; nil: nothing is.
+	ending func(context.Context, Record)
 	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no question.
 	settles bool
 }
@@ -46,7 +48,11 @@ func (o *overlap) everywhere(a spread) Step {
 			if err != nil {
 				return State{}, err
 			}
-			return o.probed(ctx, a, rec, workloads, o.progress(a, workloads, rec.Editions))
+			s := o.progress(a, workloads, rec.Editions)
+			if a.ending != nil && s.Phase == Waiting && o.onlyEnding(a, workloads, rec.Editions) {
+				a.ending(ctx, rec)
+			}
+			return o.probed(ctx, a, rec, workloads, s)
 		},
 		Apply: func(ctx context.Context, rec Record) error {
 			workloads, err := o.Consumers.Workloads(ctx)
@@ -162,6 +168,18 @@ func (o *overlap) progress(a spread, workloads []Workload, editions []Edition) S
 	}
 	s.Note = fmt.Sprintf("%d of %d pods on %v", moved, pods, o.intent.To)
 	return s
+}
+
+// onlyEnding says whether every pod that does not fit is on its way out, and none like it can come.
+func (o *overlap) onlyEnding(a spread, workloads []Workload, editions []Edition) bool {
+	for _, w := range workloads {
+		if o.toMove(w, editions, a.fits) || slices.ContainsFunc(w.Pods, func(p Pod) bool {
+			return !p.Terminating && !allFit(MayHold(p, editions, o.Skew), a.fits)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // worsen takes the later of two phases, in the order in which they keep a step from being done.

@@ -49,7 +49,7 @@ func rolling(t *testing.T, f *fleet, back bool, es []Edition) (State, func()) {
 	if back {
 		i = Intent{From: 2, To: 1, Attempt: 2, Back: true}
 	}
-	o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: i}, Consumers: f}, Options: Options{Skew: time.Second}, intent: i}
+	o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: i}, Consumers: f}, Options: Options{Skew: time.Second, Now: time.Now}, intent: i}
 	step := o.rollout()
 	rec := Record{Intent: &i, Editions: es}
 	s, err := step.Check(context.Background(), rec)
