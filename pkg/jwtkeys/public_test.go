@@ -82,6 +82,17 @@ func TestPublicKeysThatPodsNeedToStart(t *testing.T) {
 	}
 }
 
+// A public key that says the right thing stays as it stands, however that is: nothing but what has to is changed under consumers.
+func TestAPublicKeyStaysByteForByte(t *testing.T) {
+	private := newEd25519()
+	odd := strings.ReplaceAll(public(private), "\n", "\r\n")
+	was := text{"jwt-secret-v1": pkcs8(t, private), "jwt-secret-v1.pub": odd, "active-key": "jwt-secret-v1"}
+	changes := rendered(t, runbook, view(1, 1), live(key(1, "jwt-secret-v1", pkcs8(t, private))), was)
+	if diff := cmp.Diff(was, was.with(changes)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Where no public keys are, none are written.
 func TestNoPublicKeyIsAdded(t *testing.T) {
 	one, two := pkcs8(t, newEd25519()), pkcs8(t, newEd25519())

@@ -108,6 +108,22 @@ func members(o object) func(func(string, string) bool) {
 	}
 }
 
+// mixed is a JSON Web Key with the public half of one key and the private half of another.
+func mixed(one, other any) string {
+	o, err := readObject([]byte(jwkOf(other)))
+	if err != nil {
+		panic(err)
+	}
+	members, err := publicJWK(one.(crypto.Signer).Public())
+	if err != nil {
+		panic(err)
+	}
+	for _, m := range members {
+		o = o.with(m[0], m[1])
+	}
+	return string(o.bytes())
+}
+
 func TestJWKsThatAreRefused(t *testing.T) {
 	private := newP256()
 	good := jwkOf(private)
@@ -121,7 +137,9 @@ func TestJWKsThatAreRefused(t *testing.T) {
 		"no JSON":              {good + "}", "RFC 7517, section 4"},
 		"not on its curve":     {strings.Replace(good, "P-256", "P-384", 1), "RFC 7518, section 6"},
 		"on no curve of a JWS": {strings.Replace(good, "P-256", "secp256k1", 1), "RFC 7518, section 3.1"},
-		"of two keys":          {strings.Replace(good, `"d":"`, `"d":"AA`, 1), "RFC 7518, section 6"},
+		"too long":             {strings.Replace(good, `"d":"`, `"d":"AAAA`, 1), "RFC 7518, section 6"},
+		"of two keys":          {mixed(private, newP256()), "RFC 7518, section 6"},
+		"of two Ed25519 keys":  {mixed(newEd25519(), newEd25519()), "RFC 7518, section 6"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Judge(key(1, "jwt-secret-v1", c.value), "")

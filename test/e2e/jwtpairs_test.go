@@ -171,9 +171,10 @@ func TestRotateASetInAConfigMap(t *testing.T) {
 	patch := []byte(`[{"op":"add","path":"/spec/template/spec/containers/0/envFrom/-","value":{"configMapRef":{"name":"jwks"}}}]`)
 	_, err = w.kube.AppsV1().Deployments(w.ns).Patch(w.ctx, "backend", types.JSONPatchType, patch, metav1.PatchOptions{})
 	w.must("handing the set to the backend", err)
-	w.until("it has rolled", func() bool {
-		pods := w.pods()
-		return len(pods) == 3 && !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return len(p.Spec.Containers[0].EnvFrom) < 2 })
+	w.until("it has rolled, and the last pod of before has ended", func() bool {
+		list, err := w.kube.CoreV1().Pods(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: "app=backend"})
+		w.must("listing pods", err)
+		return len(list.Items) == 3 && !slices.ContainsFunc(list.Items, func(p corev1.Pod) bool { return len(p.Spec.Containers[0].EnvFrom) < 2 })
 	})
 	stand := func() map[string][]byte {
 		set, err := maps.Get(w.ctx, "jwks", metav1.GetOptions{})
@@ -194,6 +195,26 @@ func TestRotateASetInAConfigMap(t *testing.T) {
 	for _, p := range w.pods() {
 		if was, is := answers(w.ctx, p.Status.PodIP, token), answers(w.ctx, p.Status.PodIP, fresh); was != http.StatusUnauthorized || is != http.StatusOK {
 			t.Errorf("pod %s answers a token of %s with %d, and one of %s with %d", p.Name, old, was, now, is)
+		}
+	}
+	if set := string(after["jwks.json"]); strings.Contains(set, old) || !strings.Contains(set, partner) {
+		t.Errorf("the set became %s", set)
+	}
+	w.erased(active(before))
+}
+
+// A stolen private key ends as a secret does: it leaves the set at once, and each pod refuses it.
+func TestEmergencyOfASet(t *testing.T) {
+	long(t)
+	w, config := holding(t, aSet(t), time.Minute, "    key: signing-key\n    set: jwks.json\n")
+	before := w.secret(signingKeys).Data
+	token, old := signedAs(t, before)
+	w.rotate(0, "emergency-jwt", config, "--yes")
+	after := w.secret(signingKeys).Data
+	fresh, _ := signedAs(t, after)
+	for _, p := range w.pods() {
+		if was, is := answers(w.ctx, p.Status.PodIP, token), answers(w.ctx, p.Status.PodIP, fresh); was != http.StatusUnauthorized || is != http.StatusOK {
+			t.Errorf("pod %s answers a token of the stolen key with %d, and one of the new key with %d", p.Name, was, is)
 		}
 	}
 	if set := string(after["jwks.json"]); strings.Contains(set, old) || !strings.Contains(set, partner) {

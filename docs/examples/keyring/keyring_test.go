@@ -107,14 +107,20 @@ func TestPairsAcrossARotation(t *testing.T) {
 // The key says which algorithm its tokens have: neither none, nor its public half taken for a secret.
 func TestTheAlgorithmIsPinned(t *testing.T) {
 	private, public, _ := edPair(t)
-	ring := named(t, "v1", map[string][]byte{"v1": private})
+	secret := []byte("a key that is at least thirty-two bytes long")
+	ring := named(t, "v1", map[string][]byte{"v1": private, "v2": secret})
 	claims := jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}
 	for name, sign := range map[string]struct {
+		kid    string
 		method jwt.SigningMethod
 		key    any
-	}{"none": {jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType}, "public key as a secret": {jwt.SigningMethodHS256, public}} {
+	}{
+		"none":                    {"v1", jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType},
+		"public key as a secret":  {"v1", jwt.SigningMethodHS256, public},
+		"a longer hash than ours": {"v2", jwt.SigningMethodHS512, secret},
+	} {
 		forged := jwt.NewWithClaims(sign.method, claims)
-		forged.Header["kid"] = "v1"
+		forged.Header["kid"] = sign.kid
 		text, err := forged.SignedString(sign.key)
 		if err != nil {
 			t.Fatal(err)
