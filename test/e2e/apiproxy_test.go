@@ -171,12 +171,14 @@ func (p *apiProxy) set(f faults) {
 	p.faults = f
 }
 
-// changes says whether a request changes something: questions about permissions and tunnels are POSTs too.
+// changes says whether a request changes something: questions about permissions and tunnels are POSTs too, and what is told
+// beside a run is no effect of it.
 func changes(r *http.Request) bool {
 	switch {
 	case r.Method == http.MethodGet,
 		strings.HasPrefix(r.URL.Path, "/apis/authorization.k8s.io/"), strings.HasPrefix(r.URL.Path, "/apis/authentication.k8s.io/"),
-		strings.HasSuffix(r.URL.Path, "/portforward"), strings.HasSuffix(r.URL.Path, "/exec"):
+		strings.HasSuffix(r.URL.Path, "/portforward"), strings.HasSuffix(r.URL.Path, "/exec"),
+		strings.HasSuffix(r.URL.Path, "/events"), strings.Contains(r.URL.Path, "/configmaps"):
 		return false
 	}
 	return true

@@ -99,6 +99,7 @@ func (c *canary) learn() {
 	c.Helper()
 	for _, name := range []string{
 		"postgresql-credentials", "postgresql-credentials-rotate", "postgresql-admin", "redis-credentials", "redis-credentials-rotate", "redis-admin",
+		"jwt-keys", "jwt-keys-rotate",
 	} {
 		if s := c.secret(name); s != nil {
 			for key, value := range s.Data {
@@ -182,16 +183,16 @@ func (c *canary) files() {
 // places are all of them, with what is there now.
 func (c *canary) places() []place {
 	c.Helper()
-	return append(c.around("postgres", "postgresql-credentials"),
+	return append(c.around("postgres", "postgresql-credentials", "backend_v2"),
 		place{"the server's log", c.log("postgresql-0"), "backend_v2"}, place{"pg_stat_statements", c.statements(), "backend_v2"})
 }
 
-// around are the places that there are whatever the server is, for a target and its Secret.
-func (c *canary) around(target, secret string) []place {
+// around are the places that there are whatever the server is, for a target, its Secret, and the name of its second version.
+func (c *canary) around(target, secret, second string) []place {
 	c.Helper()
 	all := []place{
 		{"stdout", c.out["stdout"].String(), "kubectl rotate " + target},
-		{"stderr", c.out["stderr"].String(), "backend_v2"},
+		{"stderr", c.out["stderr"].String(), second},
 		{"the audit log", c.auditLog(), c.ns + "/secrets/" + secret + "-rotate"},
 		{"events", c.list(c.kube.CoreV1().Events(c.ns).List(c.ctx, metav1.ListOptions{})), "backend-"},
 		{"deployments", c.list(c.kube.AppsV1().Deployments(c.ns).List(c.ctx, metav1.ListOptions{})), "backend"},

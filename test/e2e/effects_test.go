@@ -42,6 +42,16 @@ func (w *world) killedIn(killed []string, want ...string) {
 // done. A Lease is taken by every run: after two kills in each of its requests it is left alone.
 func (w *world) killInRequests(args ...string) (done []string) {
 	w.Helper()
+	return w.killedInEach(func(what string) {
+		if !w.accepted(w.login()) {
+			w.Fatalf("killed in %s: the Secret's login is refused", what)
+		}
+	}, args...)
+}
+
+// killedInEach is killInRequests with what has to be after each kill.
+func (w *world) killedInEach(sound func(what string), args ...string) (done []string) {
+	w.Helper()
 	proxy := w.through()
 	defer proxy.set(faults{})
 	for n := 0; n < 100; n++ {
@@ -66,9 +76,7 @@ func (w *world) killInRequests(args ...string) (done []string) {
 			w.Logf("%d kills", n)
 			return done
 		}
-		if !w.accepted(w.login()) {
-			w.Fatalf("killed in %s: the Secret's login is refused", what)
-		}
+		sound(what)
 		if n%2 == 1 {
 			done = append(done, what)
 		}

@@ -86,10 +86,14 @@ func TestHistoryNeverBlocksARotation(t *testing.T) {
 }
 
 // history is that of the platform's target, as the restricted user reads it.
-func (w *world) history() []history.Story {
+func (w *world) history() []history.Story { w.Helper(); return w.historyOf("postgres") }
+
+// historyOf is that of a target, which may come with flags.
+func (w *world) historyOf(args ...string) []history.Story {
 	w.Helper()
 	var list struct{ Items []history.Story }
-	w.must("reading the history", json.Unmarshal([]byte(w.rotate(0, "history", "postgres", "-o", "json").stdout), &list))
+	args = append(append([]string{"history"}, args...), "-o", "json")
+	w.must("reading the history", json.Unmarshal([]byte(w.rotate(0, args...).stdout), &list))
 	if len(list.Items) == 0 {
 		w.Fatal("there is no history")
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,4 +206,26 @@ func (w *world) deadNode() string {
 	_, err = w.kube.CoreV1().Nodes().Patch(w.ctx, name, types.StrategicMergePatchType, silent, metav1.PatchOptions{}, "status")
 	w.must("having it silent", err)
 	return name
+}
+
+// calm waits until every pod of the backend is ready, and none is on its way out.
+func (w *world) calm() {
+	w.Helper()
+	w.until("the backend is settled", func() bool {
+		list, err := w.kube.CoreV1().Pods(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: "app=backend"})
+		w.must("listing pods", err)
+		d, err := w.kube.AppsV1().Deployments(w.ns).Get(w.ctx, "backend", metav1.GetOptions{})
+		w.must("reading the deployment", err)
+		return len(list.Items) == int(*d.Spec.Replicas) && d.Status.ObservedGeneration >= d.Generation &&
+			!slices.ContainsFunc(list.Items, func(p corev1.Pod) bool { return !ready(p) || p.DeletionTimestamp != nil })
+	})
+}
+
+// names are the names of pods, sorted.
+func names(pods []corev1.Pod) (all []string) {
+	for _, p := range pods {
+		all = append(all, p.Name)
+	}
+	slices.Sort(all)
+	return all
 }

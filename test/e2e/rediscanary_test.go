@@ -50,7 +50,7 @@ func TestRedisSecretsShowNowhere(t *testing.T) {
 	if len(c.secrets) < 6 {
 		t.Fatalf("only %d secrets were learned", len(c.secrets))
 	}
-	all := c.around("redis", "redis-credentials")
+	all := c.around("redis", "redis-credentials", "backend_v2")
 	for _, p := range places {
 		all = append(all, p())
 	}
