@@ -59,8 +59,7 @@ func explain(err error) error {
 	case errors.As(err, &untrusted):
 		return rotation.Refuse(rotation.WithHint(err, "check whose CA it is (redis.ca) and the name that it is for (redis.serverName), or choose another mode (redis.tls)"))
 	case errors.As(err, &network) && network.Op == "remote error": // an alert of TLS
-		return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err),
-			"where it wants a certificate of its clients, name the Secret that has one (redis.certificate)"))
+		return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err), certificateHint))
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):

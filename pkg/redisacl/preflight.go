@@ -47,7 +47,8 @@ func (s *Server) preflight(ctx context.Context, current rotation.Credential, loo
 	err := s.with(ctx, func(ctx context.Context, fl *fleet) (err error) {
 		p.fl = fl
 		if err := fl.whole(); err != nil {
-			return rotation.Refuse(rotation.WithHint(fmt.Errorf("users have to be made at every node: %w", err), "begin when all nodes are there"))
+			return rotation.Refuse(rotation.WithHint(fmt.Errorf("users have to be made at every node: %w", err),
+				or(rotation.Hint(err), "begin when all nodes are there")))
 		}
 		if p.all, err = fl.users(ctx); err != nil {
 			return err

@@ -68,7 +68,7 @@ func (s *Server) login(ctx context.Context, node Node) (*session, error) {
 		}
 	}
 	if err != nil {
-		return nil, s.admission(err)
+		return nil, s.admission(n.dialer.bare(err))
 	}
 	return n, nil
 }

@@ -10,8 +10,11 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // TLSMode is how much is asked of TLS.
@@ -49,6 +52,8 @@ type dialer struct {
 	node Node
 	tls  TLS
 	mode TLSMode // as found out; "" while it is not
+
+	asked atomic.Bool // the server wants a certificate of its clients, or would like one
 }
 
 func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -94,14 +99,26 @@ func (d *dialer) config() *tls.Config {
 	if host := d.names()[0]; c.ServerName == "" && net.ParseIP(host) == nil {
 		c.ServerName = host
 	}
-	if d.tls.Certificate != nil {
-		c.Certificates = []tls.Certificate{*d.tls.Certificate}
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		d.asked.Store(true)
+		return or(d.tls.Certificate, new(tls.Certificate)), nil
 	}
 	if mode := d.tls.Mode; mode == TLSVerifyCA || mode == TLSVerifyFull {
 		c.VerifyConnection = func(s tls.ConnectionState) error { return d.verify(s.PeerCertificates) }
 	}
 	return c
 }
+
+// bare says what a connection may have been lost for that was shown no certificate: whether the server's own word for that arrives before
+// it hangs up is a matter of luck.
+func (d *dialer) bare(err error) error {
+	if d.tls.Certificate != nil || !d.asked.Load() || !errors.Is(err, rotation.ErrUnavailable) {
+		return err
+	}
+	return rotation.WithHint(fmt.Errorf("the server asked for a certificate of its clients, and was shown none: %w", err), certificateHint)
+}
+
+const certificateHint = "where it wants a certificate of its clients, name the Secret that has one (redis.certificate)"
 
 // names are what a node's certificate may be for.
 func (d *dialer) names() []string {
