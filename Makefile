@@ -108,3 +108,4 @@ packages: # the servers that tests start
 	 command -v npm >/dev/null || missing="$$missing npm"; \
 	 [ -z "$$missing" ] || { echo "installing Debian packages:$$missing"; apt-get update -qq && apt-get install -y --no-install-recommends $$missing; }
 	@go run ./pkg/postgres/postgrestest/fetch
+	@go run ./pkg/redisacl/redistest/fetch

@@ -28,6 +28,13 @@ func TestServerContract(t *testing.T) {
 	}
 }
 
+// Valkey 8 is another server by now, with the same protocol.
+func TestServerContractAtValkey(t *testing.T) {
+	t.Parallel()
+	c := redistest.Config{ACLFile: true, Program: redistest.Valkey(t)}
+	rotationtest.Server(t, func(t *testing.T) rotationtest.ServerFixture { return newApp(t, 2, c).contract() })
+}
+
 // The user is default, which is the administrator too.
 func TestTwoPasswordsContract(t *testing.T) {
 	for _, c := range []struct {

@@ -38,6 +38,14 @@ type Config struct {
 	TLS      *TLS     // it takes nothing but TLS
 	Sentinel bool     // it is a Sentinel
 	Password string   // of the user default; "" makes one
+	Program  string   // the server; "" is redis-server
+}
+
+func (c Config) program() string {
+	if c.Program == "" {
+		return "redis-server"
+	}
+	return c.Program
 }
 
 // TLS is what a server is secured with, as PEM. It trusts whoever has signed its own certificate.
@@ -81,7 +89,7 @@ func For(t testing.TB, c Config) *Server {
 
 // Start starts a server and waits until it answers. The caller stops it.
 func Start(c Config) (*Server, error) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
+	if _, err := exec.LookPath(c.program()); err != nil {
 		return nil, ErrMissing
 	}
 	dir, err := os.MkdirTemp("", "redistest")
@@ -164,13 +172,13 @@ func (s *Server) Resume() error {
 			return err
 		}
 		args = []string{"-"} // from its input: there is no file that it could write to
-		s.process = exec.Command("redis-server", args...)
+		s.process = exec.Command(s.config.program(), args...)
 		s.process.Stdin = bytes.NewReader(text)
 	} else {
 		if s.config.Sentinel {
 			args = append(args, "--sentinel")
 		}
-		s.process = exec.Command("redis-server", args...)
+		s.process = exec.Command(s.config.program(), args...)
 	}
 	s.process.Dir, s.process.Stdout, s.process.Stderr = s.Dir, log, log
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
