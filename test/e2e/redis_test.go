@@ -301,7 +301,7 @@ func TestRedisNodeIsAwayAtRevoke(t *testing.T) {
 	w.rotate(3, "redis", "--yes", "--until=drain")
 	frozen := w.frozen("redis-1")
 	r := w.as("restricted", "redis", "--yes", "--soak=0", "--timeout=20s")
-	if r.code != 1 && r.code != 3 || !strings.Contains(r.stdout+r.stderr, "redis-1") {
+	if r.code != 1 && r.code != 3 || !strings.Contains(r.stdout+r.stderr, "connecting to redis-1 as default") {
 		t.Errorf("while a node is away: %s", r)
 	}
 	frozen()
