@@ -244,6 +244,9 @@ func askedPods(ctx context.Context, in opening, unasked jwtkeys.Unasked) (*jwtke
 		return a, nil
 	}
 	a.Issue, a.Field = &jwtkeys.Request{Method: p.Issue.Method, Path: p.Issue.Path}, p.Issue.Field
+	if len(p.Issue.Consumers) > 0 {
+		a.Issues = func(workload string) bool { return slices.Contains(p.Issue.Consumers, workload) }
+	}
 	if ref := p.Issue.Body; ref != nil {
 		s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 		if err != nil {

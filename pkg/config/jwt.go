@@ -98,6 +98,8 @@ type IssueRequest struct {
 	Body *KeyRef `yaml:"body,omitempty"`
 	// Field is the field of the JSON answer that holds the token. Default: token.
 	Field string `yaml:"field,omitempty"`
+	// Consumers are the workloads that issue tokens, each as kind/name; the others only verify. Default: all that are asked.
+	Consumers []string `yaml:"consumers,omitempty"`
 }
 
 // KindJWT is a set of keys that tokens are signed with.
@@ -255,6 +257,9 @@ func (p *JWTProbe) validate(path *field.Path) (all field.ErrorList) {
 	if i := p.Issue; i != nil {
 		slash(i.Path, path.Child("issue", "path"))
 		all = append(all, i.Body.validate(path.Child("issue", "body"))...)
+		for n, w := range i.Consumers {
+			all = append(all, consumerErrors(w, path.Child("issue", "consumers").Index(n))...)
+		}
 	}
 	for i, w := range p.Consumers {
 		all = append(all, consumerErrors(w, path.Child("consumers").Index(i))...)

@@ -28,6 +28,8 @@ type Asked struct {
 	Dial func(workload, pod string) func(ctx context.Context, network, address string) (net.Conn, error)
 	// Covers says whether the pods of a workload answer these requests; nil: all do.
 	Covers func(workload string) bool
+	// Issues says whether the pods of a workload answer Issue; nil: all do that are asked. The others only verify.
+	Issues func(workload string) bool
 	Now    func() time.Time // the API server's clock; nil is the local one
 
 	mu        sync.Mutex
@@ -50,6 +52,9 @@ func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want r
 	unknown, err := a.stranger(want.Accept[0])
 	if err != nil {
 		return nil, err
+	}
+	if a.Issue != nil && a.Issues != nil { // who only verifies is asked about tokens of those that issue
+		_, _ = a.learn(ctx, workloads)
 	}
 	var replies []rotation.Reply
 	var pods []rotation.Pod
@@ -84,7 +89,10 @@ func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want r
 	defer cancel()
 	v := a.visit(workload, p.Name)
 	defer v.close()
-	v.unknown = unknown
+	v.unknown, v.issues = unknown, a.issues(workload)
+	if a.Issue != nil && !v.issues && a.issued() == nil {
+		return rotation.Unknown, "no pod has issued a token yet that one for it could be made like"
+	}
 	return v.judge(ctx, want)
 }
 
@@ -94,45 +102,69 @@ func (a *Asked) Lifetime(ctx context.Context, workloads []rotation.Workload) (ti
 	if a.Issue == nil {
 		return a.Unasked.Lifetime(ctx, workloads)
 	}
+	m, err := a.learn(ctx, workloads)
+	switch {
+	case err != nil:
+		return 0, err
+	case m.life > 0:
+		return max(a.Lives, m.life) + a.Leeway, nil
+	case a.Lives > 0:
+		return a.Lives + a.Leeway, nil
+	}
+	return 0, rotation.WithHint(errors.New("pods issue tokens that never end: they have no exp"),
+		"say in the configuration how long they count: jwt.lifetime")
+}
+
+// learn has one pod issue a token, and keeps what it looks like.
+func (a *Asked) learn(ctx context.Context, workloads []rotation.Workload) (model, error) {
 	var errs []error
 	for _, w := range workloads {
 		for _, p := range w.Pods {
-			if !p.Ready || p.Terminating || a.Covers != nil && !a.Covers(w.Name) {
+			if !p.Ready || p.Terminating || a.Covers != nil && !a.Covers(w.Name) || !a.issues(w.Name) {
 				continue
 			}
-			life, err := a.lifeAt(ctx, w.Name, p.Name)
+			m, err := a.modelAt(ctx, w.Name, p.Name)
 			if err == nil {
-				return max(a.Lives, life) + a.Leeway, nil
+				a.keep(m)
+				return m, nil
 			}
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("pod %s: %w", p.Name, err))
 		}
 	}
 	if len(errs) == 0 {
 		errs = append(errs, errors.New("no pod that issues tokens is ready"))
 	}
-	return 0, fmt.Errorf("%w: %w", rotation.ErrUnavailable, errors.Join(errs...))
+	return model{}, fmt.Errorf("%w: %w", rotation.ErrUnavailable, errors.Join(errs...))
 }
 
-func (a *Asked) lifeAt(ctx context.Context, workload, pod string) (time.Duration, error) {
+func (a *Asked) modelAt(ctx context.Context, workload, pod string) (model, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	v := a.visit(workload, pod)
 	defer v.close()
 	token, err := v.issue(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("pod %s: %w", pod, err)
+		return model{}, err
 	}
-	m, err := modelOf(token)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("pod %s: %w", pod, err)
-	case m.life > 0:
-		return m.life, nil
-	case a.Lives > 0:
-		return a.Lives, nil
-	}
-	return 0, rotation.WithHint(fmt.Errorf("pod %s issues tokens that never end: they have no exp", pod),
-		"say in the configuration how long they count: jwt.lifetime")
+	return modelOf(token)
+}
+
+// issues says whether the pods of a workload issue tokens that can be looked at.
+func (a *Asked) issues(workload string) bool {
+	return a.Issue != nil && (a.Issues == nil || a.Issues(workload))
+}
+
+// issued is what the last token that was issued looks like; nil before.
+func (a *Asked) issued() *model {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.model
+}
+
+func (a *Asked) keep(m model) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.model = &m
 }
 
 // Preflight refuses where the key in use does not show as it should: then nothing that pods answer would prove anything.

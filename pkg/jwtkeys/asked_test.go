@@ -32,6 +32,7 @@ type service struct {
 	mixed  bool   // it takes its public key for a secret, where a token says so
 	eager  bool   // it looks at no time
 	broken bool   // it answers 500 to whatever token
+	mute   bool   // it issues nothing
 	aud    string
 	life   time.Duration
 }
@@ -105,6 +106,8 @@ func (s service) verify(token string) error {
 func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
+	case r.URL.Path == "/login" && s.mute:
+		w.WriteHeader(http.StatusNotFound)
 	case r.URL.Path == "/login":
 		_ = json.NewEncoder(w).Encode(map[string]string{"token": s.issue()})
 	case s.broken:
@@ -268,6 +271,44 @@ func TestLifetimeIsReadFromAToken(t *testing.T) {
 	}
 	if _, err := a.Lifetime(context.Background(), nil); !errors.Is(err, rotation.ErrUnavailable) {
 		t.Errorf("with nobody to ask: %v", err)
+	}
+}
+
+// Where some pods issue and others verify alone, as with a set of public keys, those are asked about tokens like the ones that are
+// issued, and not about what they sign with.
+func TestPodsThatVerifyAlone(t *testing.T) {
+	both := map[string]string{"jwt-secret-v1": first, "jwt-secret-v2": second}
+	issuer := service{keys: both, active: "jwt-secret-v2", alg: "HS256", aud: "orders", life: time.Minute}
+	verifier := issuer
+	verifier.mute = true
+	a := asking(t, issuer)
+	there := httptest.NewServer(verifier)
+	t.Cleanup(there.Close)
+	way := a.Dial
+	a.Dial = func(workload, pod string) func(context.Context, string, string) (net.Conn, error) {
+		if workload == "deployment/backend" {
+			return way(workload, pod)
+		}
+		return func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, there.Listener.Addr().String())
+		}
+	}
+	a.Issues = func(workload string) bool { return workload == "deployment/backend" }
+	issuing, verifying := pods(rotation.Pod{Name: "backend-0", Ready: true})[0], rotation.Workload{Name: "deployment/shop", Pods: []rotation.Pod{{Name: "shop-0", Ready: true}}}
+	want := rotation.Wanted{Accept: []rotation.Credential{v2, v1}, Sign: &v2}
+	replies, err := a.Probe(t.Context(), []rotation.Workload{verifying}, want)
+	if err != nil || replies[0].Status != rotation.Unknown {
+		t.Errorf("before a token was issued: %v, %v", replies, err)
+	}
+	replies, err = a.Probe(t.Context(), []rotation.Workload{verifying, issuing}, want)
+	if err != nil || replies[0].Status != rotation.Accepts || replies[1].Status != rotation.Accepts {
+		t.Fatalf("replies: %v, %v", replies, err)
+	}
+	if strings.Contains(replies[0].Proof, "issues") || !strings.Contains(replies[1].Proof, "issues under jwt-secret-v2") {
+		t.Errorf("proofs: %q, %q", replies[0].Proof, replies[1].Proof)
+	}
+	if life, err := a.Lifetime(t.Context(), []rotation.Workload{verifying, issuing}); life != time.Minute || err != nil {
+		t.Errorf("valid for %v, %v", life, err)
 	}
 }
 

@@ -245,6 +245,18 @@ func TestAKidThatIsNamedGoesWithTheKey(t *testing.T) {
 	}
 }
 
+// Where the kids of a set are the names of numbered keys, the next one is too.
+func TestKidsThatAreNamesStaySo(t *testing.T) {
+	l := runbook
+	l.Set = "jwks.json"
+	old, next := newP256(), newP256()
+	was := text{"jwt-secret-v1": pkcs8(t, old), "active-key": "jwt-secret-v1", "jwks.json": `{"keys":[` + publicJWKOf(old, `"kid":"jwt-secret-v1"`) + `]}`}
+	changes := rendered(t, l, view(2, 2), live(key(1, "jwt-secret-v1", pkcs8(t, old)), key(2, "jwt-secret-v2", pkcs8(t, next))), was)
+	if want := `{"keys":[` + publicJWKOf(next, `"kid":"jwt-secret-v2"`) + `]}`; string(changes["jwks.json"]) != want {
+		t.Errorf("the set became %s, want %s", changes["jwks.json"], want)
+	}
+}
+
 func TestASetStaysIndented(t *testing.T) {
 	l := Layout{Key: "key.pem", Set: "jwks.json"}
 	old, next := newEd25519(), newEd25519()

@@ -27,6 +27,7 @@ type visit struct {
 	transport *http.Transport
 	base      string
 	unknown   reading // a key that nobody knows
+	issues    bool    // the pod issues tokens
 }
 
 func (a *Asked) visit(workload, pod string) *visit {
@@ -55,7 +56,7 @@ const (
 // judge asks for everything that is wanted. The first thing that is not so ends it.
 func (v *visit) judge(ctx context.Context, want rotation.Wanted) (rotation.Status, string) {
 	var said []string
-	if v.Issue != nil {
+	if v.issues {
 		status, proof := v.signs(ctx, want)
 		if status != rotation.Accepts {
 			return status, proof
@@ -102,9 +103,7 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 	if alg, _ := m.header["alg"].(string); alg != method {
 		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %q, and not with %s", alg, method)
 	}
-	v.mu.Lock()
-	v.model = &m
-	v.mu.Unlock()
+	v.keep(m)
 	if want.Sign == nil {
 		return rotation.Accepts, "issues tokens"
 	}
@@ -173,9 +172,7 @@ func (v *visit) refuses(ctx context.Context, c rotation.Credential) (rotation.St
 
 // ways are the tokens that c may have made.
 func (v *visit) ways(c rotation.Credential) (all []minted) {
-	v.mu.Lock()
-	m := v.model
-	v.mu.Unlock()
+	m := v.issued()
 	now := v.now()
 	key, method := v.keys(c)
 	if key == nil {
@@ -207,9 +204,7 @@ func (v *visit) known(m *model, id string) []string {
 
 // says is what the pod says to a token that is made in the given way.
 func (v *visit) says(ctx context.Context, how minted) (verdict, string) {
-	v.mu.Lock()
-	m := v.model
-	v.mu.Unlock()
+	m := v.issued()
 	if m == nil {
 		m = &model{}
 	}
