@@ -21,7 +21,7 @@ var passing = []struct {
 	{regexp.MustCompile(`https://[0-9.:]+`), "https://SERVER"},
 	{regexp.MustCompile(`backend-[a-z0-9]{8,10}-[a-z0-9]{5}`), "backend-POD"},
 	{regexp.MustCompile(`[0-9]{2}:[0-9]{2}:[0-9]{2}`), "00:00:00"},
-	{regexp.MustCompile(`  +[0-9.]+m?s( of ~[0-9.]+m?s)?\n`), "\n"},
+	{regexp.MustCompile(`  +~?[0-9.]+m?s( of ~[0-9.]+m?s)?\n`), "\n"},
 	{regexp.MustCompile(`\b[0-9]+(\.[0-9]+)?m?s\b`), "0s"},
 	{regexp.MustCompile(`(?m)^( +([a-z]+ 0s,?[ \n]*)+\n)+`), "  STEPS AND THEIR TIMES\n"},
 	{regexp.MustCompile(` +\n`), "\n"},
