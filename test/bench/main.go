@@ -68,9 +68,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 		err = errors.Join(err, b.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(ctx), b.namespace, metav1.DeleteOptions{}))
 	}()
 	var all []line
-	measures := []func(context.Context) ([]line, error){b.rotations}
+	measures := []func(context.Context) ([]line, error){b.rotations, b.requests}
 	if b.first {
-		measures = append(measures, b.startUp, b.requests)
+		measures = append(measures, b.startUp)
 	}
 	for _, measure := range measures {
 		lines, err := measure(ctx)

@@ -15,7 +15,7 @@ type subject struct {
 	restarts   int      // rollouts that a rotation takes, and so restarts that it is compared with
 	waits      time.Duration
 	platformed deploy.Options
-	first      bool // the program's start and its requests are measured too, once for all
+	first      bool // the program's start, and the statements of SQL, are measured too
 }
 
 // lifetime is how long the tokens are valid that the platform issues to be measured: what a rotation of signing keys waits for,
