@@ -52,10 +52,15 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 }
 
 // glimpse looks for users of the other versions while their last pods end: a pod is there for a while after its sessions are over, and that
-// nobody was seen in it counts for the window of drain. What could not be told counts for nothing.
-func (o *overlap) glimpse(ctx context.Context, rec Record) {
+// nobody was seen in it counts for the window of drain. What could not be told counts for nothing, and neither does what was seen before
+// a pod came back that is there to stay.
+func (o *overlap) glimpse(ctx context.Context, rec Record, only bool) {
 	if _, told := o.System.(Server); !told || o.intent.Compromised || o.gap() != "" {
 		return // there is no drain to come
+	}
+	if !only {
+		o.quiet = time.Time{}
+		return
 	}
 	found, err := o.stragglers(ctx, rec)
 	switch {

@@ -22,8 +22,8 @@ type spread struct {
 	fits       func(View) bool
 	// want is what each pod is asked beside that, where it can be asked; nil: nothing.
 	want func(rec Record, target Credential) Wanted
-	// ending is called while nothing is waited for but pods that do not fit and are on their way out; nil: nothing is.
-	ending func(context.Context, Record)
+	// ending is called while pods are waited for, and told whether those that do not fit are all on their way out; nil: nothing is.
+	ending func(ctx context.Context, rec Record, only bool)
 	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no question.
 	settles bool
 }
@@ -49,8 +49,8 @@ func (o *overlap) everywhere(a spread) Step {
 				return State{}, err
 			}
 			s := o.progress(a, workloads, rec.Editions)
-			if a.ending != nil && s.Phase == Waiting && o.onlyEnding(a, workloads, rec.Editions) {
-				a.ending(ctx, rec)
+			if a.ending != nil && s.Phase != Done {
+				a.ending(ctx, rec, o.onlyEnding(a, workloads, rec.Editions))
 			}
 			return o.probed(ctx, a, rec, workloads, s)
 		},
