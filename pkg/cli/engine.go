@@ -57,6 +57,7 @@ type opened struct {
 	clients   *kube.Clients
 	target    config.Target
 	namespace string
+	file      string // the flag that names the targets file; "" where none was named
 	who       string
 	leftovers func(context.Context, rotation.Record) ([]string, error) // who else can come in; nil: no such thing
 	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
@@ -156,7 +157,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	o.who, o.say = who, g.say
+	o.who, o.say, o.file = who, g.say, g.fileFlag()
 	f.apply(&o.Rotation, t)
 	if err := o.gates(ctx, in); err != nil {
 		o.close()

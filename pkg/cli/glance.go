@@ -31,6 +31,7 @@ const (
 // does not matter.
 type glances struct {
 	clients  *kube.Clients
+	file     string          // the flag that names the targets file; "" where none was named
 	selector labels.Selector // of the application's Secrets
 	presumed bool            // the targets come from no file: one that is not there, or is somebody else's matter, is no mistake
 }
@@ -176,7 +177,7 @@ func (v glances) status(ctx context.Context, seen sight) (report.Status, error) 
 		runs(ctx, &s, v.clients, t)
 	}
 	s.Stuck = stuck(rec, s, waitOf(t), v.clients.Now())
-	commands(&s, rec, v.clients, t)
+	commands(&s, rec, v.clients, t, v.file)
 	return s, nil
 }
 

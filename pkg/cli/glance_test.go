@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // statusOf is a line for each target of a configuration, in a namespace with one Secret.
@@ -66,5 +67,21 @@ func TestTargetThatIsNotThereIsSaidToBeMissing(t *testing.T) {
 	}
 	if pending(report.Status{Phase: report.PhaseMissing}) {
 		t.Error("a watch waits for it")
+	}
+}
+
+// Who names a targets file on the command line has to name it again to go on, as a shell reads it.
+func TestTheTargetsFileIsNamedAgain(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", "targets.yaml": " --config targets.yaml", "/home/ann/über_all-1.yaml": " --config /home/ann/über_all-1.yaml",
+		"my targets.yaml": " --config 'my targets.yaml'", "it's $HOME": ` --config 'it'\''s $HOME'`,
+	} {
+		if got := (&global{config: path}).fileFlag(); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+	o := &opened{clients: &kube.Clients{Context: "prod", Namespace: "shop"}, file: " --config targets.yaml", target: config.Target{Name: "jwt", Kind: config.KindJWT}}
+	if got, want := command(o, rotation.Intent{Compromised: true}), "kubectl rotate jwt --context prod -n shop --compromised --config targets.yaml"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

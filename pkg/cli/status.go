@@ -101,7 +101,7 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 		return err
 	}
 	list := report.Listing{Style: g.data(), Format: f.format, NoHeaders: f.noHeaders, AllNamespaces: f.all, Now: clients.Now()}
-	v := glances{clients: clients, selector: f.selected, presumed: source == config.SourceDefaults}
+	v := glances{clients: clients, file: g.fileFlag(), selector: f.selected, presumed: source == config.SourceDefaults}
 	look := func(ctx context.Context) ([]report.Status, error) { return v.look(ctx, found.Targets, f.all) }
 	if len(args) == 1 {
 		t, err := target(found, "", args)
@@ -221,14 +221,14 @@ func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Tim
 }
 
 // commands fills in what can be done now.
-func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target) {
+func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target, file string) {
 	underWay := s.Phase != report.PhaseStandby
 	if !underWay && !s.Overdue || t.Kind == kindUnknown {
 		return
 	}
-	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back) + leakFlag(underWay && s.Compromised)
+	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back) + leakFlag(underWay && s.Compromised) + file
 	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
-		s.Undo = goOn(clients, t, s.Namespace, true)
+		s.Undo = goOn(clients, t, s.Namespace, true) + file
 	}
 }
 
@@ -249,7 +249,7 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Tar
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(s)
 	s.Stuck = stuck(rec, s, waitOf(t), clients.Now())
-	commands(&s, rec, clients, t)
+	commands(&s, rec, clients, t, o.file)
 	times(ctx, &s, rec, clients, t)
 	if o.leftovers != nil {
 		if s.Leftovers, err = o.leftovers(ctx, rec); err != nil {

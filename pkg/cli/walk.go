@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
@@ -113,7 +115,7 @@ func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output
 
 // command is the line that goes on with what o is at.
 func command(o *opened, i rotation.Intent) string {
-	return goOn(o.clients, o.target, o.clients.Namespace, i.Back) + leakFlag(i.Compromised)
+	return goOn(o.clients, o.target, o.clients.Namespace, i.Back) + leakFlag(i.Compromised) + o.file
 }
 
 // leakFlag is what goes on with an answer to a leak as one.
@@ -122,6 +124,19 @@ func leakFlag(compromised bool) string {
 		return " --compromised"
 	}
 	return ""
+}
+
+// fileFlag is what has a command line read the same targets file, where one was named.
+func (g *global) fileFlag() string {
+	if g.config == "" {
+		return ""
+	}
+	if strings.ContainsFunc(g.config, func(r rune) bool {
+		return !unicode.In(r, unicode.Letter, unicode.Digit) && !strings.ContainsRune("/._-", r)
+	}) {
+		return " --config '" + strings.ReplaceAll(g.config, "'", `'\''`) + "'"
+	}
+	return " --config " + g.config
 }
 
 // goOn is the line that goes on with a target, for somebody who uses the clients' kubeconfig.
@@ -150,7 +165,7 @@ func undo(o *opened, r rotation.Result) string {
 	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
 		return ""
 	}
-	return goOn(o.clients, o.target, o.clients.Namespace, true)
+	return goOn(o.clients, o.target, o.clients.Namespace, true) + o.file
 }
 
 // say writes one line for the operator.
