@@ -19,7 +19,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 	}{
 		{Bounds{Told: true, Attempts: 3, Pods: 1}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Stale: true}, false},
-		{Bounds{Told: true, Attempts: 3, Pods: 1, Emergency: true}, false},
+		{Bounds{Told: true, Attempts: 3, Pods: 1, Emergency: true}, true},
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Told: true, Attempts: 2, Pods: 1, Emergency: true, Cut: true}, false},
 		{Bounds{Told: true, Attempts: 2, Pods: 2, Emergency: true, Cut: true}, true},
@@ -39,7 +39,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Asked: true, Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Asked: true, Attempts: 1, Pods: 1, Emergency: true, Stale: true, Sessions: true}, false},
 		{Bounds{Asked: true, Attempts: 2, Pods: 2, Emergency: true, Cut: true, Sessions: true}, true},
-		{Bounds{Asked: true, Attempts: 3, Pods: 1, Emergency: true, Sessions: true}, false},
+		{Bounds{Asked: true, Attempts: 3, Pods: 1, Emergency: true, Sessions: true}, true},
 		{Bounds{Asked: true, Attempts: 2, Pods: 2, Reloads: true}, false},
 		{Bounds{Asked: true, Attempts: 2, Pods: 1, Reloads: true, Emergency: true, Sessions: true}, false},
 		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
