@@ -105,9 +105,9 @@ func (s *Server) admission(err error) error {
 	return s.grant(err)
 }
 
-// grant names the rules that the admin is missing, where that is the trouble.
+// grant names the rules that the admin is missing, where that is the trouble and nobody has said so yet.
 func (s *Server) grant(err error) error {
-	if code(err) == "NOPERM" {
+	if code(err) == "NOPERM" && rotation.Hint(err) == "" {
 		return rotation.WithHint(err, fmt.Sprintf("ACL SETUSER %s %s", s.admin(), strings.Join(rights, " ")))
 	}
 	return err

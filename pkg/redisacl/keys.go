@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // Keys are those of one database of a server, which what was opened with a leaked value is kept in. It implements
@@ -140,7 +142,7 @@ func (k Keys) primaries(ctx context.Context, do func(context.Context, *session) 
 					return wrap(err, "at %s", n.node.Name)
 				}
 			}
-			err := do(ctx, n)
+			err := k.grant(do(ctx, n))
 			if k.Database != 0 && err == nil {
 				err = n.run(ctx, "SELECT", "0")
 			}
@@ -150,6 +152,18 @@ func (k Keys) primaries(ctx context.Context, do func(context.Context, *session) 
 		}
 		return nil
 	})
+}
+
+// grant names the rules that it takes to end sessions, where the admin lacks one.
+func (k Keys) grant(err error) error {
+	if code(err) != "NOPERM" {
+		return err
+	}
+	rules := "+scan +unlink ~" + strings.Join(k.Patterns, " ~")
+	if k.Flush {
+		rules = "+scan +flushdb"
+	}
+	return rotation.WithHint(err, fmt.Sprintf("ACL SETUSER %s %s", k.Server.admin(), rules))
 }
 
 func (n *session) primary() bool { return n.config["role"] == "master" }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl/redistest"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // Sessions go by their pattern, on the primary, from where replicas follow; a denylist and everything else stays.
@@ -66,5 +67,22 @@ func TestFlushShowsWhatItTakes(t *testing.T) {
 	a.must("end", err)
 	if n := a.nodes[0].Do(t, "DBSIZE"); fmt.Sprint(n) != "0" {
 		t.Errorf("%v keys are left", n)
+	}
+}
+
+// An administrator with no more than a rotation takes is told what else ending sessions takes, and with that it does.
+func TestRightsToEndSessionsAreNamed(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true})
+	a.nodes[0].Do(t, "SET", "session:1", "x")
+	a.nodes[0].Do(t, append([]any{"ACL", "SETUSER", "rotator", "on", ">secret", "-@all"}, anys(rights)...)...)
+	a.server.Admin = Admin{User: "rotator", Passwords: []rotation.Secret{rotation.NewSecret([]byte("secret"))}}
+	k := Keys{Server: a.server, Patterns: []string{"session:*"}}
+	_, err := k.End(context.Background())
+	if err == nil || rotation.Hint(err) != "ACL SETUSER rotator +scan +unlink ~session:*" {
+		t.Fatalf("without them: %v (hint %q)", err, rotation.Hint(err))
+	}
+	a.nodes[0].Do(t, "ACL", "SETUSER", "rotator", "+scan", "+unlink", "~session:*")
+	if what, err := k.End(context.Background()); err != nil || what != "UNLINK session:*: 1 keys removed" {
+		t.Errorf("with them: %s, %v", what, err)
 	}
 }
