@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+var sslModes = []string{"disable", "prefer", "require", "verify-ca", "verify-full"}
 
 var strategies = []string{"alternate", "clone", "same-user"}
 

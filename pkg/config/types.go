@@ -99,7 +99,7 @@ type Postgres struct {
 	Through []string `yaml:"through,omitempty"`
 	// Database is the database that the application uses. Default: demo-platform.
 	Database string `yaml:"database,omitempty"`
-	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, allow, prefer, require,
+	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, prefer, require,
 	// verify-ca or verify-full. Default: prefer.
 	SSLMode string `yaml:"sslmode,omitempty"`
 	// Strategy is how the next version comes about: alternate makes another login under one owner role; clone makes one with
