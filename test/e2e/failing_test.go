@@ -32,6 +32,7 @@ func TestRolloutThatFails(t *testing.T) {
 
 // A rollout that is slow is not one that has failed: it stays under way, and goes on later.
 func TestRolloutThatIsSlow(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	w.loaded()
 	w.rotate(3, "postgres", "--yes", "--until=install")

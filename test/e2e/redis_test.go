@@ -223,6 +223,7 @@ func (w *redisWorld) restarted(pod string) {
 
 // A rotation that stopped on its way is taken back under load, to the user of before.
 func TestRedisAbort(t *testing.T) {
+	long(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)

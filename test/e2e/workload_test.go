@@ -154,6 +154,7 @@ func TestConsentToWhatIsDown(t *testing.T) {
 // Controllers that leave old pods as they are hold a rotation up, each with its reason, until somebody does something
 // about it; the old login works until then.
 func TestPodsThatDoNotMove(t *testing.T) {
+	long(t)
 	w := newWorld(t)
 	one := int32(1)
 	w.deployment("paused", credentials, func(d *appsv1.Deployment) { d.Spec.Paused = true })
