@@ -84,7 +84,7 @@ func TestCheckFindsWhatIsOverdue(t *testing.T) {
 	w.must("writing the configuration", os.WriteFile(config, []byte(text), 0o600))
 	w.until("it is overdue", func() bool { return w.as("restricted", "status", "--check", "--config", config).code == 5 })
 	if r := w.rotate(5, "status", "--check", "--config", config); !strings.Contains(r.stdout, "overdue") ||
-		!strings.Contains(r.stderr, "rotate it with `kubectl rotate postgres --context restricted -n "+w.ns+"`") || !strings.Contains(r.stderr, "1 of 1 targets") {
+		!strings.Contains(r.stderr, "rotate it with `kubectl rotate postgres --context restricted -n "+w.ns+" --config "+config+"`") || !strings.Contains(r.stderr, "1 of 1 targets") {
 		t.Errorf("got %s", r)
 	}
 }
