@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -40,15 +41,16 @@ func main() {
 	flag.StringVar(&b.kubeconfig, "kubeconfig", "", "the cluster's kubeconfig")
 	flag.StringVar(&b.kubectl, "kubectl", ".cluster/bin/kubectl", "the kubectl to compare with")
 	flag.StringVar(&b.plugin, "plugin", "bin/kubectl-rotate", "the program to measure")
-	flag.StringVar(&b.namespace, "namespace", "bench", "where the platform is put, and removed again")
+	flag.StringVar(&b.namespace, "namespace", "", "where the platform is put, and removed again; bench-TARGET by default")
 	target := flag.String("target", "postgres", "what is rotated: "+strings.Join(slices.Sorted(maps.Keys(subjects)), ", "))
-	flag.IntVar(&b.pairs, "pairs", 7, "how many pairs of a rotation and a restart")
+	flag.IntVar(&b.pairs, "pairs", 8, "how many pairs of a rotation and a restart; even, so that each begins as often as the other")
 	flag.Parse()
 	known := false
 	if b.subject, known = subjects[*target]; !known {
 		fmt.Fprintf(os.Stderr, "bench: --target %q: want one of %v\n", *target, slices.Sorted(maps.Keys(subjects)))
 		os.Exit(2)
 	}
+	b.namespace = cmp.Or(b.namespace, "bench-"+*target)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := b.run(ctx); err != nil {

@@ -39,10 +39,10 @@ func printed(w io.Writer, all []line) (good bool) {
 	return t.Flush() == nil && good
 }
 
-// median of an odd number of figures is the one in the middle; of an even one, the lower of the two.
+// median of an odd number of figures is the one in the middle; of an even one, the mean of the two.
 func median[T time.Duration | float64](all []T) T {
 	sorted := slices.Sorted(slices.Values(all))
-	return sorted[(len(sorted)-1)/2]
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
 // spread shows the median between the least and the most.
