@@ -18,7 +18,7 @@ import (
 
 // How a rotation of a login looks at the world.
 const (
-	observationWindow = time.Second     // how long nobody may be seen on the old login
+	observationWindow = time.Second / 2 // how long nobody may be seen on the old login
 	clockSkew         = 5 * time.Second // between the API server and the nodes
 	effectLimit       = 30 * time.Second
 )
