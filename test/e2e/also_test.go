@@ -136,12 +136,15 @@ func (w *world) grantWith(args ...string) {
 		var role rbacv1.Role
 		w.must("reading the Role", yaml.UnmarshalStrict([]byte(text), &role))
 		role.Name = "kubectl-rotate-more"
+		rules, heeded := w.marked(role.Namespace, role.Rules)
+		role.Rules = rules
 		_, err := w.kube.RbacV1().Roles(role.Namespace).Create(w.ctx, &role, metav1.CreateOptions{})
 		if err != nil {
 			patch, _ := yaml.Marshal(map[string]any{"rules": role.Rules})
 			patch, _ = yaml.YAMLToJSON(patch)
 			_, err = w.kube.RbacV1().Roles(role.Namespace).Patch(w.ctx, role.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 			w.must("changing the Role", err)
+			heeded()
 			continue
 		}
 		_, err = w.kube.RbacV1().RoleBindings(role.Namespace).Create(w.ctx, &rbacv1.RoleBinding{
@@ -150,5 +153,6 @@ func (w *world) grantWith(args ...string) {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "restricted"}},
 		}, metav1.CreateOptions{})
 		w.must("binding the Role", err)
+		heeded()
 	}
 }

@@ -147,7 +147,6 @@ func (w *world) gated(fields string) (path string) {
 	var role rbacv1.Role
 	w.must("reading the Role", yaml.UnmarshalStrict([]byte(printed.stdout), &role))
 	role.Namespace = w.ns
-	_, err := w.kube.RbacV1().Roles(w.ns).Update(w.ctx, &role, metav1.UpdateOptions{})
-	w.must("changing the Role", err)
+	w.permit(&role)
 	return path
 }

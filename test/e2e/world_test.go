@@ -57,6 +57,7 @@ type world struct {
 	kube       kubernetes.Interface
 	ns         string
 	platform   *deploy.Platform
+	marks      int // rules that were added to see whether the API server goes by a Role
 }
 
 // newWorld deploys a platform for one test, and lets the restricted user rotate on it. The test runs beside others: it has
