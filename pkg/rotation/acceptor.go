@@ -212,7 +212,7 @@ func (a *acceptor) retire() Step {
 		Apply:    a.erase,
 		Plan:     a.plan(EffectErase),
 		Resurvey: true,
-		Final:    true,
+		Final:    !a.intent.Compromised, // then there never was one
 	}
 }
 

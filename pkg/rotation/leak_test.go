@@ -95,6 +95,23 @@ func TestCutEndsWhatMayHoldTheLeakedValue(t *testing.T) {
 	}
 }
 
+// There is no way back to what has leaked: not from the first step on, and of any other rotation until the last.
+func TestThereIsNoWayBackToALeak(t *testing.T) {
+	for _, system := range []System{told{}, struct{ System }{}} {
+		for _, i := range []Intent{leak, toSecond} {
+			want := StepRetire
+			if i.Compromised {
+				want = StepBegin
+			}
+			for _, s := range Overlap(Parts{System: system, Store: decided{intent: i}, Consumers: &fleet{}}, i, Options{}) {
+				if s.Final != (s.Name == want) {
+					t.Errorf("%v: from %s on there is no way back: %v", i, s.Name, s.Final)
+				}
+			}
+		}
+	}
+}
+
 // Where a server is told, it refuses the leaked value before pods have another one: that is what cutting means there.
 func TestCutRefusesFirst(t *testing.T) {
 	names := func(o Options) (all []string) {

@@ -186,6 +186,7 @@ func (o *overlap) begin() Step {
 		Plan:    o.gapPlan(),
 		Ask:     o.question(),
 		Consent: o.consent(),
+		Final:   o.intent.Compromised,
 	}
 }
 

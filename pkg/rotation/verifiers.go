@@ -166,7 +166,7 @@ func (k *verifiers) retire() Step {
 		},
 		Guard:    k.through,
 		Resurvey: true,
-		Final:    true,
+		Final:    !k.intent.Compromised, // then there never was one
 	}
 }
 
