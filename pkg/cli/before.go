@@ -174,12 +174,13 @@ func itemRules(t config.Target) (rules []rbacv1.PolicyRule) {
 	if t.Grafana != nil {
 		secrets = append(secrets, t.Grafana.Token.Name)
 	}
-	forwards := t.Gates.Ready != nil
-	for _, p := range t.Gates.Prometheus {
+	forwards, serves := t.Gates.Ready != nil, false
+	for _, p := range t.Asked() {
 		if p.Token != nil {
 			secrets = append(secrets, p.Token.Name)
 		}
-		forwards = forwards || p.URL == "" && at(t, p.Namespace) == ""
+		here := p.URL == "" && at(t, p.Namespace) == ""
+		forwards, serves = forwards || here, serves || here && p.Service != ""
 	}
 	slices.Sort(secrets)
 	for _, name := range slices.Compact(secrets) {
@@ -188,13 +189,19 @@ func itemRules(t config.Target) (rules []rbacv1.PolicyRule) {
 	if forwards {
 		rules = append(rules, forwardRule)
 	}
+	if serves {
+		rules = append(rules, serviceRule)
+	}
 	if b := t.Before.Backup; b != nil && at(t, b.Namespace) == "" {
 		rules = append(rules, backupRules(*b)...)
 	}
 	return rules
 }
 
-var forwardRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}}
+var (
+	forwardRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}}
+	serviceRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}}
+)
 
 // at is a namespace that a target names, "" where that is its own.
 func at(t config.Target, namespace string) string {
@@ -217,12 +224,11 @@ func backupRules(b config.Backup) []rbacv1.PolicyRule {
 // itemRulesElsewhere are those in other namespaces: where Prometheus is, and where backups are made.
 func itemRulesElsewhere(t config.Target) map[string][]rbacv1.PolicyRule {
 	all := map[string][]rbacv1.PolicyRule{}
-	for _, p := range t.Gates.Prometheus {
+	for _, p := range t.Asked() {
 		if there := at(t, p.Namespace); p.URL == "" && there != "" && all[there] == nil {
 			all[there] = []rbacv1.PolicyRule{
-				{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
+				serviceRule, forwardRule,
 				{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
-				forwardRule,
 			}
 		}
 	}

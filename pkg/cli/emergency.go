@@ -39,7 +39,7 @@ func emergencyCommand(g *global, e engine) *cobra.Command {
 }
 
 // leaked has a run answer to a leak: only what it can't do without is looked at before, and the ends of pods are followed.
-func (o *opened) leaked(ctx context.Context, f runFlags) error {
+func (o *opened) leaked(ctx context.Context, in opening, f runFlags) error {
 	switch {
 	case o.sessions != nil:
 		o.sessions.flush = f.flush
@@ -53,6 +53,12 @@ func (o *opened) leaked(ctx context.Context, f runFlags) error {
 	o.Asked = o.clients.Now()
 	if !f.asked.IsZero() {
 		o.Asked = o.Asked.Add(-time.Since(f.asked))
+	}
+	if r := in.target.Refused; r != nil {
+		o.Refused = o.tally(in, *r)
+		if !f.wait {
+			o.Refused.Delay = 0
+		}
 	}
 	across, ok := o.Consumers.(workload.Across)
 	if !ok {

@@ -164,7 +164,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 		return nil, clients.Explain(err)
 	}
 	if f.compromised {
-		err = o.leaked(ctx, f)
+		err = o.leaked(ctx, in, f)
 	} else {
 		o.before(in)
 	}

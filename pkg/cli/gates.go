@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,10 +69,44 @@ func forwarded(clients *kube.Clients, namespace, pod string) *kube.Dialer {
 	return d
 }
 
-// prometheusGate asks at an address, or through a pod. What it takes is looked for at the first look: no way back waits for it.
+// prometheusGate is a number of the monitoring that has bounds.
 func (o *opened) prometheusGate(in opening, p config.PrometheusGate) rotation.Gate {
+	asked := o.prometheus(in, p.Prometheus)
+	return rotation.Gate{
+		Name: p.Name, Want: fmt.Sprintf("%s is within its bounds for %v", p.Query, p.Hold.Duration), Hold: p.Hold.Duration, Patience: p.Patience.Duration,
+		Look: func(ctx context.Context, rec rotation.Record) (item rotation.Item, err error) {
+			monitoring, err := asked(ctx)
+			if err != nil {
+				return item, err
+			}
+			return (&gate.Bounds{Prometheus: monitoring, Query: p.Query, Min: p.Min, Max: p.Max}).Look(ctx, rec)
+		},
+	}
+}
+
+// tallyTime is how long counting may take: all else is done by then.
+const tallyTime = 10 * time.Second
+
+// tally counts requests that were refused, as Prometheus has them.
+func (o *opened) tally(in opening, r config.Refused) rotation.Tally {
+	asked := o.prometheus(in, r.Prometheus)
+	return rotation.Tally{Delay: r.Delay.Duration, Count: func(ctx context.Context, since time.Time) (int64, error) {
+		ctx, cancel := context.WithTimeout(ctx, tallyTime)
+		defer cancel()
+		p, err := asked(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n, err := p.Total(ctx, r.Query, in.clients.Now().Sub(since))
+		return int64(math.Round(n)), err
+	}}
+}
+
+// prometheus is asked at an address, or through a pod. What that takes is looked for when it is asked, and not before: no way back
+// waits for it, and no answer to a leak.
+func (o *opened) prometheus(in opening, p config.Prometheus) func(context.Context) (*gate.Prometheus, error) {
 	namespace := cmp.Or(p.Namespace, in.namespace)
-	look := &gate.Prometheus{URL: p.URL, Query: p.Query, Min: p.Min, Max: p.Max, Client: http.DefaultClient}
+	asked := &gate.Prometheus{URL: p.URL, Client: http.DefaultClient}
 	if p.URL == "" {
 		way := &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			pod := p.Pod
@@ -83,18 +119,13 @@ func (o *opened) prometheusGate(in opening, p config.PrometheusGate) rotation.Ga
 			return forwarded(in.clients, namespace, pod).DialContext(ctx, "tcp", address)
 		}}
 		o.onClose(way.CloseIdleConnections)
-		look.URL, look.Client = fmt.Sprintf("http://localhost:%d", p.Port), &http.Client{Transport: way}
+		asked.URL, asked.Client = fmt.Sprintf("http://localhost:%d", p.Port), &http.Client{Transport: way}
 	}
-	return rotation.Gate{
-		Name: p.Name, Want: fmt.Sprintf("%s is within its bounds for %v", p.Query, p.Hold.Duration), Hold: p.Hold.Duration, Patience: p.Patience.Duration,
-		Look: func(ctx context.Context, rec rotation.Record) (item rotation.Item, err error) {
-			if p.Token != nil && look.Token.Empty() {
-				if look.Token, err = secretKey(ctx, in, *p.Token); err != nil {
-					return item, err
-				}
-			}
-			return look.Look(ctx, rec)
-		},
+	return func(ctx context.Context) (_ *gate.Prometheus, err error) {
+		if p.Token != nil && asked.Token.Empty() {
+			asked.Token, err = secretKey(ctx, in, *p.Token)
+		}
+		return asked, err
 	}
 }
 

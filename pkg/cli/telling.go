@@ -88,13 +88,14 @@ type story struct {
 	began   time.Time
 	applied bool // something was done in this run
 	leg     rotation.Event
-	begun   bool // the decision is recorded
+	report  map[string]string // of an answer to a leak: what its steps have come to
+	begun   bool              // the decision is recorded
 	telling sync.WaitGroup
 }
 
 // telling has others told of a run that front shows, at its beginning and, by ended, at its end.
 func (g *global) telling(ctx context.Context, o *opened, front frontend) (_ frontend, ended func(rotation.Result, error)) {
-	s := &story{o: o, began: o.Now()}
+	s := &story{o: o, began: o.Now(), report: map[string]string{}}
 	shown := front
 	front.emit = func(e rotation.Event) {
 		shown.emit(e)
@@ -111,6 +112,9 @@ func (s *story) follow(ctx context.Context, e rotation.Event) {
 	recorded := e.Step == rotation.StepBegin && e.State == rotation.Done && s.leg.Step == rotation.StepBegin && s.leg.State == rotation.Applying
 	s.begun = s.begun || e.Step != rotation.StepBegin || e.State == rotation.Done
 	s.applied = s.applied || e.State == rotation.Applying
+	if e.Compromised && e.State == rotation.Done {
+		s.report[e.Step] = e.Note
+	}
 	s.leg = e
 	if recorded {
 		s.tell(context.WithoutCancel(ctx), s.message(notify.Begun))
@@ -132,8 +136,22 @@ func (s *story) end(ctx context.Context, r rotation.Result, err error) {
 		m.What, m.Note, m.Next = notify.Failed, err.Error(), command(s.o, r.Intent)
 	case r.Intent.Back:
 		m.What = notify.Aborted
+	default:
+		m.Note = s.reported()
 	}
 	s.tell(ctx, m)
+}
+
+// reported is how the answer to a leak went: how long it took until nobody accepted what had leaked, what was ended then, and what it
+// has cost.
+func (s *story) reported() string {
+	var all []string
+	for _, step := range []string{rotation.StepRollout, rotation.StepSessions, rotation.StepRetire} {
+		if note := s.report[step]; note != "" {
+			all = append(all, note)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func (s *story) message(what notify.What) notify.Message {

@@ -59,6 +59,7 @@ const pagerDuty = "https://events.pagerduty.com/v2/enqueue"
 // settle fills in what the file leaves out of the checklist's own items.
 func (t Target) settle() Target {
 	t.Gates = t.Gates.settle()
+	t.Refused.settle()
 	if b := t.Before.Backup; b != nil && b.MaxAge.Duration == 0 {
 		b.MaxAge.Duration = 24 * time.Hour
 	}

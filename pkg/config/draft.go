@@ -56,11 +56,10 @@ func (d Draft) write(out *bytes.Buffer, docs map[string]string) error {
 		first = "  "
 	}
 	of := kinds()[d.Target.Kind].defaults()
-	t := reflect.TypeFor[Target]()
-	for f := range t.Fields() {
+	for _, f := range entries(reflect.TypeFor[Target]()) {
 		value := reflect.ValueOf(of).FieldByIndex(f.Index)
-		if name := yamlName(f); slices.Contains(usual, name) && !value.IsZero() {
-			comment(out, "  ", docOf(docs, t, f))
+		if name := yamlName(f.StructField); slices.Contains(usual, name) && !value.IsZero() {
+			comment(out, "  ", docOf(docs, f))
 			fmt.Fprintf(out, "  # %s: %v\n", name, value)
 		}
 	}
@@ -84,6 +83,10 @@ func sparse(v reflect.Value) *yaml.Node {
 			}
 		} else if err := value.Encode(field.Interface()); err != nil {
 			continue // there is no field whose value cannot be written
+		}
+		if inline(f) {
+			n.Content = append(n.Content, value.Content...)
+			continue
 		}
 		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: yamlName(f)}, value)
 	}

@@ -66,19 +66,8 @@ type PrometheusGate struct {
 	// Max is the highest value that is good. Max, min or both are required.
 	Max *float64 `yaml:"max,omitempty"`
 	// Min is the lowest value that is good.
-	Min *float64 `yaml:"min,omitempty"`
-	// URL is the address of Prometheus as seen from where kubectl rotate runs. One of url, service and pod is required.
-	URL string `yaml:"url,omitempty"`
-	// Service is the service of Prometheus in the cluster; the way there is a port-forward to a pod behind it.
-	Service string `yaml:"service,omitempty"`
-	// Pod is the pod of Prometheus, where it has a name that stays.
-	Pod string `yaml:"pod,omitempty"`
-	// Namespace is where the service or the pod is. Default: that of the target.
-	Namespace string `yaml:"namespace,omitempty"`
-	// Port is the port that Prometheus listens on in its pod. Default: 9090.
-	Port int `yaml:"port,omitempty"`
-	// Token is where a bearer token is kept, if Prometheus wants one.
-	Token *KeyRef `yaml:"token,omitempty"`
+	Min        *float64 `yaml:"min,omitempty"`
+	Prometheus `yaml:",inline"`
 	// Hold is how long the value has to be good without a break. Default: 1m.
 	Hold *Duration `yaml:"hold,omitempty"`
 	// Patience is how long it may be bad, without a break, before the gate has failed. Default: 15s.
@@ -125,9 +114,7 @@ func (g Gates) settle() Gates {
 		if p.Hold == nil {
 			p.Hold = &Duration{defaultHold}
 		}
-		if p.URL == "" {
-			p.Port = cmp.Or(p.Port, 9090)
-		}
+		p.Prometheus = p.Prometheus.settle()
 		patient(&p.Patience)
 	}
 	return g
@@ -195,23 +182,7 @@ func (p PrometheusGate) validate(path *field.Path) (all field.ErrorList) {
 	if p.Max != nil && p.Min != nil && *p.Max < *p.Min {
 		all = append(all, field.Invalid(path.Child("max"), *p.Max, "is lower than min"))
 	}
-	ways := 0
-	for _, way := range []string{p.URL, p.Service, p.Pod} {
-		if way != "" {
-			ways++
-		}
-	}
-	if ways != 1 {
-		all = append(all, field.Required(path.Child("url"), "one of url, service and pod"))
-	}
-	if p.URL != "" {
-		all = append(all, urlErrors(p.URL, path.Child("url"))...)
-	}
-	all = append(all, optional(p.Service, path.Child("service"), label)...)
-	all = append(all, optional(p.Pod, path.Child("pod"), subdomain)...)
-	all = append(all, optional(p.Namespace, path.Child("namespace"), label)...)
-	all = append(all, portErrors(p.Port, path.Child("port"))...)
-	return append(all, p.Token.validate(path.Child("token"))...)
+	return append(all, p.Prometheus.validate(path)...)
 }
 
 // portErrors wants a port, or none.

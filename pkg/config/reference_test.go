@@ -28,7 +28,7 @@ func TestReferenceOfTheFileIsUpToDate(t *testing.T) {
 // page writes one type, and gives those that its fields are of.
 func page(out *strings.Builder, docs map[string]string, typ reflect.Type) (more []reflect.Type) {
 	fmt.Fprintf(out, "\n## %s\n\n%s\n\n| field | is | |\n|---|---|---|\n", typ.Name(), docs[typ.Name()])
-	for f := range typ.Fields() {
+	for _, f := range entries(typ) {
 		is, of := "", f.Type
 		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
 			if of.Kind() == reflect.Slice {
@@ -47,7 +47,7 @@ func page(out *strings.Builder, docs map[string]string, typ reflect.Type) (more 
 		default:
 			is += of.Kind().String()
 		}
-		fmt.Fprintf(out, "| `%s` | %s | %s |\n", yamlName(f), is, strings.ReplaceAll(docOf(docs, typ, f), "|", "\\|"))
+		fmt.Fprintf(out, "| `%s` | %s | %s |\n", yamlName(f.StructField), is, strings.ReplaceAll(docOf(docs, f), "|", "\\|"))
 	}
 	return more
 }

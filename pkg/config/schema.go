@@ -77,10 +77,10 @@ func describe(docs map[string]string, t reflect.Type, at string) *schema {
 func fields(docs map[string]string, t reflect.Type, s *schema) {
 	no := false
 	s.Type, s.Additional, s.Properties = "object", &no, map[string]*schema{}
-	for f := range t.Fields() {
-		name := yamlName(f)
-		one := describe(docs, f.Type, t.Name()+"."+name)
-		one.Description = docOf(docs, t, f)
+	for _, f := range entries(t) {
+		name := yamlName(f.StructField)
+		one := describe(docs, f.Type, f.of.Name()+"."+name)
+		one.Description = docOf(docs, f)
 		s.Properties[name] = one
 		if required.MatchString(one.Description) {
 			s.Required = append(s.Required, name)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -104,26 +103,21 @@ func (s *strict) add(line int, path *field.Path, text string) {
 }
 
 // fieldNamed is the field of t that stands in the file as name.
-func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
-	for f := range t.Fields() {
-		if yamlName(f) == name {
+func fieldNamed(t reflect.Type, name string) (entry, bool) {
+	for _, f := range entries(t) {
+		if yamlName(f.StructField) == name {
 			return f, true
 		}
 	}
-	return reflect.StructField{}, false
+	return entry{}, false
 }
 
 func fieldNames(t reflect.Type) (names []string) {
-	for f := range t.Fields() {
-		names = append(names, yamlName(f))
+	for _, f := range entries(t) {
+		names = append(names, yamlName(f.StructField))
 	}
 	slices.Sort(names)
 	return names
-}
-
-func yamlName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	return name
 }
 
 func kindName(n *yaml.Node) string {

@@ -43,6 +43,8 @@ type Target struct {
 	Before Before `yaml:"before,omitempty"`
 	// Gates are how the application fares on the new version: what has to be good before the old one is taken away.
 	Gates Gates `yaml:"gates"`
+	// Refused is how many requests were refused since an answer to a leak was asked for. Default: that is not told.
+	Refused *Refused `yaml:"refused,omitempty"`
 	// Notify is where it is told that a rotation has begun, ended or failed.
 	Notify []Notify `yaml:"notify,omitempty"`
 	// Grafana is where a rotation leaves an annotation once it has ended.

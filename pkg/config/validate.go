@@ -74,6 +74,7 @@ func (t Target) validate(path *field.Path) (all field.ErrorList) {
 	}
 	all = append(all, t.Before.validate(path.Child("before"))...)
 	all = append(all, t.Gates.validate(path.Child("gates"))...)
+	all = append(all, t.Refused.validate(path.Child("refused"))...)
 	for i, n := range t.Notify {
 		all = append(all, n.validate(path.Child("notify").Index(i))...)
 	}

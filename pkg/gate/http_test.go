@@ -93,7 +93,7 @@ func TestPrometheusWantsEveryValueWithinItsBounds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answer = c.answer
-			g := &Prometheus{URL: address + "/", Query: "errors", Min: c.min, Max: c.max, Client: http.DefaultClient, Token: rotation.NewSecret([]byte("t0ken"))}
+			g := &Bounds{&Prometheus{URL: address + "/", Client: http.DefaultClient, Token: rotation.NewSecret([]byte("t0ken"))}, "errors", c.min, c.max}
 			looks(t, g, rotation.Record{}, c.phase, c.note)
 			if token != "Bearer t0ken" {
 				t.Errorf("authorized with %q", token)
@@ -109,10 +109,40 @@ func TestPrometheusThatDoesNotAnswerSaysNothing(t *testing.T) {
 		"not Prometheus": `<html>`,
 		"a matrix":       `{"status":"success","data":{"resultType":"matrix","result":[]}}`,
 	} {
-		g := &Prometheus{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }), Max: &one, Client: http.DefaultClient}
+		p := &Prometheus{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }), Client: http.DefaultClient}
+		g := &Bounds{p, "errors", nil, &one}
 		if item, err := g.Look(t.Context(), rotation.Record{}); err == nil || item.Phase != "" {
 			t.Errorf("%s: %+v, %v", name, item, err)
 		}
+		if n, err := p.Total(t.Context(), "errors", time.Minute); err == nil {
+			t.Errorf("%s: %v in all", name, n)
+		}
+	}
+}
+
+func TestPrometheusAddsUpWhatHappenedSince(t *testing.T) {
+	asked, answer := "", ""
+	p := &Prometheus{Client: http.DefaultClient, URL: serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.FormValue("query")
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, answer)
+	})}
+	for _, c := range []struct {
+		answer, problem string
+		want            float64
+	}{
+		{`{"metric":{"pod":"a"},"value":[1,"2.5"]},{"metric":{"pod":"b"},"value":[1,"40"]}`, "", 42.5},
+		{`{"metric":{"pod":"a"},"value":[1,"0"]}`, "", 0},
+		{"", "or vector(0)", 0},
+		{`{"metric":{"pod":"a"},"value":[1,"NaN"]}`, "of pod a is NaN", 0},
+	} {
+		answer = c.answer
+		got, err := p.Total(t.Context(), "increase(refused[{since}]) + refused offset {since}", 90*time.Second+time.Millisecond)
+		if got != c.want || (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) {
+			t.Errorf("%q: %v, %v; want %v, %q", c.answer, got, err, c.want, c.problem)
+		}
+	}
+	if want := "increase(refused[91s]) + refused offset 91s"; asked != want {
+		t.Errorf("asked %q, want %q", asked, want)
 	}
 }
 

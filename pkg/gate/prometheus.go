@@ -10,17 +10,23 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Prometheus is a query all of whose values have to lie between two bounds.
+// Prometheus is a server that is asked by its HTTP API, version 1.
 type Prometheus struct {
-	URL      string // of Prometheus, without /api
+	URL    string          // without /api
+	Token  rotation.Secret // a bearer token; empty: none
+	Client *http.Client    // the way there
+}
+
+// Bounds is a query all of whose values have to lie between two bounds.
+type Bounds struct {
+	*Prometheus
 	Query    string
-	Min, Max *float64        // nil: no bound
-	Token    rotation.Secret // a bearer token; empty: none
-	Client   *http.Client    // the way there
+	Min, Max *float64 // nil: no bound
 }
 
 // sample is a series and its value, as Prometheus writes them: the time, and the value as text.
@@ -39,12 +45,15 @@ type answer struct {
 	} `json:"data"`
 }
 
+// Since stands in a query for how long ago something was.
+const Since = "{since}"
+
 // mostAnswered is how much of an answer is read: a gate's query has a few values.
 const mostAnswered = 4 << 20
 
 // Look is bad when a value is out of bounds. None at all, and one that is no number, say nothing.
-func (p *Prometheus) Look(ctx context.Context, _ rotation.Record) (rotation.Item, error) {
-	samples, err := p.query(ctx)
+func (b *Bounds) Look(ctx context.Context, _ rotation.Record) (rotation.Item, error) {
+	samples, err := b.query(ctx, b.Query)
 	if err != nil {
 		return rotation.Item{}, err
 	}
@@ -53,42 +62,72 @@ func (p *Prometheus) Look(ctx context.Context, _ rotation.Record) (rotation.Item
 	}
 	worst, of, over := 0.0, "", math.Inf(-1)
 	for _, s := range samples {
-		text, _ := s.Value[1].(string)
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(v) {
-			return rotation.Item{Phase: rotation.Waiting, Note: fmt.Sprintf("the value%s is %s, which is no number", named(s.Metric), text)}, nil
+		v, err := s.number()
+		if err != nil {
+			return rotation.Item{Phase: rotation.Waiting, Note: err.Error()}, nil
 		}
-		if by := p.over(v); by > over {
+		if by := b.over(v); by > over {
 			worst, of, over = v, named(s.Metric), by
 		}
 	}
-	note := fmt.Sprintf("%s%s, %s", number(worst), of, p.bounds())
+	note := fmt.Sprintf("%s%s, %s", number(worst), of, b.bounds())
 	if over > 0 {
 		return rotation.Item{Phase: rotation.Failed, Note: note}, nil
 	}
 	return rotation.Item{Phase: rotation.Done, Note: note}, nil
 }
 
-// over is by how much a value is out of bounds; negative inside.
-func (p *Prometheus) over(v float64) float64 {
-	by := math.Inf(-1)
-	if p.Max != nil {
-		by = max(by, v-*p.Max)
+// Total is the sum of all values of a query, where {since} stands for how long ago that is, as PromQL writes a time. None at all,
+// and one that is no number, are errors.
+func (p *Prometheus) Total(ctx context.Context, query string, since time.Duration) (float64, error) {
+	samples, err := p.query(ctx, strings.ReplaceAll(query, Since, fmt.Sprintf("%ds", max(1, int64(math.Ceil(since.Seconds()))))))
+	switch {
+	case err != nil:
+		return 0, err
+	case len(samples) == 0:
+		return 0, errors.New("the query finds nothing; add `or vector(0)` where that means none")
 	}
-	if p.Min != nil {
-		by = max(by, *p.Min-v)
+	total := 0.0
+	for _, s := range samples {
+		v, err := s.number()
+		if err != nil {
+			return 0, err
+		}
+		total += v
+	}
+	return total, nil
+}
+
+// number is the value of a sample.
+func (s sample) number() (float64, error) {
+	text, _ := s.Value[1].(string)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) {
+		return 0, fmt.Errorf("the value%s is %s, which is no number", named(s.Metric), text)
+	}
+	return v, nil
+}
+
+// over is by how much a value is out of bounds; negative inside.
+func (b *Bounds) over(v float64) float64 {
+	by := math.Inf(-1)
+	if b.Max != nil {
+		by = max(by, v-*b.Max)
+	}
+	if b.Min != nil {
+		by = max(by, *b.Min-v)
 	}
 	return by
 }
 
-func (p *Prometheus) bounds() string {
+func (b *Bounds) bounds() string {
 	switch {
-	case p.Max == nil:
-		return "at least " + number(*p.Min)
-	case p.Min == nil:
-		return "at most " + number(*p.Max)
+	case b.Max == nil:
+		return "at least " + number(*b.Min)
+	case b.Min == nil:
+		return "at most " + number(*b.Max)
 	}
-	return fmt.Sprintf("between %s and %s", number(*p.Min), number(*p.Max))
+	return fmt.Sprintf("between %s and %s", number(*b.Min), number(*b.Max))
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
@@ -103,8 +142,8 @@ func named(labels map[string]string) string {
 	return ""
 }
 
-func (p *Prometheus) query(ctx context.Context) ([]sample, error) {
-	form := url.Values{"query": {p.Query}}
+func (p *Prometheus) query(ctx context.Context, query string) ([]sample, error) {
+	form := url.Values{"query": {query}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(p.URL, "/")+"/api/v1/query", strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ type Message struct {
 	Back        bool             `json:"back,omitempty"`
 	Compromised bool             `json:"compromised,omitempty"`
 	Began       time.Time        `json:"began,omitzero"` // when this run took it up
-	Note        string           `json:"note,omitempty"` // why it failed, or was taken back
+	Note        string           `json:"note,omitempty"` // why it failed, or was taken back; of an answer to a leak, how it went
 	Next        string           `json:"next,omitempty"` // the command to go on with
 	Dashboard   string           `json:"dashboard,omitempty"`
 }

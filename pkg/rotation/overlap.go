@@ -47,6 +47,8 @@ type Options struct {
 	Exits func() []Exit
 	// Asked is when the command was given; how long an answer to a leak took is counted from then.
 	Asked time.Time
+	// Refused tells at the end of an answer to a leak how many requests were refused.
+	Refused Tally
 	// Aftermath is what is done once no pod accepts what has leaked, such as ending the sessions that came of it. Nil: nothing.
 	Aftermath Aftermath
 	// Want is what the intent was decided from: begin decides again on the very record that it writes to.
@@ -103,7 +105,7 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 		}
 		list = append(list, r.activate())
 		if r.cuts() {
-			return append(list, s.revoke(), r.rollout(), s.retire())
+			return append(list, s.revoke(), r.rollout(), r.tallied(s.retire()))
 		}
 		list = append(list, r.rollout())
 		if r.gated() {
@@ -116,7 +118,7 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 		if !i.Compromised {
 			list = append(list, r.soak())
 		}
-		return append(list, s.retire())
+		return append(list, r.tallied(s.retire()))
 	}
 	k := &verifiers{r}
 	if !i.Compromised {
@@ -133,7 +135,7 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	if i.Compromised && o.Aftermath != nil {
 		list = append(list, k.sessions())
 	}
-	return append(list, k.retire())
+	return append(list, r.tallied(k.retire()))
 }
 
 // tries says whether one pod tries the target first. Where the versions cannot overlap there is no such time, and nothing

@@ -134,6 +134,14 @@ func (r *receiver) whats() (all []string) {
 	return all
 }
 
+// last is the note of what it was told last.
+func (r *receiver) last() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	note, _ := r.said[len(r.said)-1]["note"].(string)
+	return note
+}
+
 // gated writes a file with one target, that has these fields too, and lets the restricted user do what it takes.
 func (w *world) gated(fields string) (path string) {
 	w.Helper()
