@@ -105,14 +105,18 @@ func (w Window) Contains(t time.Time) bool {
 	return today && at >= w.start || yesterday && at < w.end
 }
 
-// Next is when the window opens next after t.
+// Next is when the window opens next after t: the first minute of it after one that is not. It is looked for minute by minute, since
+// [time.Date] may place an hour that summer time leaves out before the change. Zero is a window that is always open.
 func (w Window) Next(t time.Time) time.Time {
-	day := t.In(w.zone)
-	for i := range 15 { // one week, and one more where the hour is left out by a change to summer time
-		at := time.Date(day.Year(), day.Month(), day.Day()+i, 0, w.start, 0, 0, w.zone)
-		if at.After(t) && w.days[at.Weekday()] && w.Contains(at) {
+	const most = 15 * 24 * 60 // a week, and one more where summer time leaves the hour out
+	at := t.Truncate(time.Minute)
+	for before := w.Contains(at); at.Before(t.Add(most * time.Minute)); {
+		at = at.Add(time.Minute)
+		now := w.Contains(at)
+		if now && !before {
 			return at
 		}
+		before = now
 	}
 	return time.Time{}
 }

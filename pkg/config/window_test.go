@@ -60,6 +60,17 @@ func TestNextWindow(t *testing.T) {
 		{"Sat 02:00-06:00 Europe/Berlin", "2026-05-02T00:00:00Z", "2026-05-09T00:00:00Z"},
 		{"22:00-04:00", "2026-05-01T22:00:01Z", "2026-05-02T22:00:00Z"},
 		{"Sun 02:00-03:00 Europe/Berlin", "2026-03-28T12:00:00Z", "2026-04-05T00:00:00Z"}, // there is no such hour on the 29th
+		{"Sun 02:00-06:00 Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"}, // it opens at 03:00, an hour late
+		{"Sun 02:00-06:00 America/New_York", "2026-03-07T12:00:00Z", "2026-03-08T07:00:00Z"},
+		{"Sun 02:30-06:00 America/New_York", "2026-03-07T12:00:00Z", "2026-03-08T07:00:00Z"},
+		{"Sat 22:00-04:00 America/New_York", "2026-03-08T03:30:00Z", "2026-03-15T02:00:00Z"}, // open already, through the change
+		{"Sun 00:00-04:00 America/Santiago", "2026-09-05T12:00:00Z", "2026-09-06T04:00:00Z"}, // the day begins at 01:00
+		// an hour that comes twice opens twice; one around it opens once
+		{"Sun 01:30-01:45 America/New_York", "2026-10-31T12:00:00Z", "2026-11-01T05:30:00Z"},
+		{"Sun 01:30-01:45 America/New_York", "2026-11-01T05:50:00Z", "2026-11-01T06:30:00Z"},
+		{"Sun 00:30-04:00 America/New_York", "2026-11-01T04:30:00Z", "2026-11-08T05:30:00Z"},
+		{"Mon-Fri 00:00-24:00", "2026-05-02T12:00:00Z", "2026-05-04T00:00:00Z"},
+		{"02:00-03:00 Asia/Kathmandu", "2026-05-02T12:00:00Z", "2026-05-02T20:15:00Z"},
 	} {
 		w, err := ParseWindow(c.window)
 		if err != nil {
@@ -73,8 +84,11 @@ func TestNextWindow(t *testing.T) {
 }
 
 func TestProtectedContexts(t *testing.T) {
-	c := Config{Protected: []string{"live", "*prod*"}}
-	for context, want := range map[string]string{"eu-prod-1": "*prod*", "prod": "*prod*", "live": "live", "olive": "", "": ""} {
+	c := Config{Protected: []string{"live", "*prod*", "a/?"}}
+	for context, want := range map[string]string{
+		"eu-prod-1": "*prod*", "prod": "*prod*", "live": "live", "olive": "", "": "", "a/b": "a/?",
+		"arn:aws:eks:eu-west-1:123456789012:cluster/prod": "*prod*", "default/api-prod-example-com:6443/alice": "*prod*",
+	} {
 		if got := c.ProtectedBy(context); got != want {
 			t.Errorf("%q is protected by %q, want %q", context, got, want)
 		}
