@@ -58,7 +58,7 @@ FUZZTIME ?= 30s
 fuzz: ## every fuzz target, for FUZZTIME each (30s); what one finds stays in its testdata/fuzz
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pkg | sed 's|/[^/]*:func | |' | while read -r package target; do \
 		echo "$$package $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" || exit 1; \
 	done
 
 docs: reference pictures ## write docs/reference and docs/images anew
