@@ -37,22 +37,56 @@ type key struct {
 }
 
 // Named takes the keys of a Secret as it hands them out: jwt-secret-v1, jwt-secret-v2 and so on, each a secret or a private key as
-// PEM, and perhaps NAME.pub with the public half. A key's name is its key id. What it can't read is an error: a pod that came up
-// without a key would refuse valid tokens.
+// PEM, and perhaps NAME.pub with the public half, which then is what verifies. A key's name is its key id. What it can't read is
+// an error: a pod that came up without a key would refuse valid tokens.
 func Named(values map[string][]byte, active string) (*Keyring, error) {
 	ring := &Keyring{map[string]key{}, active}
 	for name, value := range values {
 		id, public := strings.CutSuffix(name, ".pub")
-		if _, private := values[id]; public && private {
-			continue // its private half says the same
-		}
 		k, err := parse(value)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", name, err)
 		}
+		if other, both := ring.keys[id]; both && public {
+			k.sign = other.sign
+		} else if both {
+			k.verify = other.verify
+		}
 		ring.keys[id] = k
 	}
 	return ring, ring.check()
+}
+
+// By has keys that several algorithms could be for sign and verify by another than the usual one: an RSA key by PS256, say.
+func (r *Keyring) By(algorithm string) (*Keyring, error) {
+	method := jwt.GetSigningMethod(algorithm)
+	for id, k := range r.keys {
+		if !fits(method, k.verify) {
+			return nil, fmt.Errorf("key %s: it can't sign by %s", id, algorithm)
+		}
+		k.method = method
+		r.keys[id] = k
+	}
+	return r, nil
+}
+
+// fits says whether a key is for an algorithm.
+func fits(method jwt.SigningMethod, verify any) bool {
+	switch m := method.(type) {
+	case *jwt.SigningMethodHMAC:
+		_, ok := verify.([]byte)
+		return ok
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
+		_, ok := verify.(*rsa.PublicKey)
+		return ok
+	case *jwt.SigningMethodECDSA:
+		k, ok := verify.(*ecdsa.PublicKey)
+		return ok && k.Params().BitSize == m.CurveBits
+	case *jwt.SigningMethodEd25519:
+		_, ok := verify.(ed25519.PublicKey)
+		return ok
+	}
+	return false
 }
 
 // check wants the active key to be one that can sign.
@@ -111,6 +145,9 @@ func parse(value []byte) (key, error) {
 	case block.Type == "EC PRIVATE KEY":
 		private, err := x509.ParseECPrivateKey(block.Bytes)
 		return pair(private, err)
+	case block.Type == "RSA PRIVATE KEY":
+		private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+		return pair(private, err)
 	}
 	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	return pair(private, err)
@@ -126,14 +163,17 @@ func pair(private any, err error) (key, error) {
 	return k, err
 }
 
+// ofCurve is the one algorithm that goes with each curve (RFC 7518, section 3.4).
+var ofCurve = map[string]jwt.SigningMethod{"P-256": jwt.SigningMethodES256, "P-384": jwt.SigningMethodES384, "P-521": jwt.SigningMethodES512}
+
 // half is a public key with the algorithm that goes with it.
 func half(public crypto.PublicKey) (key, error) {
 	switch p := public.(type) {
 	case *rsa.PublicKey:
 		return key{method: jwt.SigningMethodRS256, verify: p}, nil
 	case *ecdsa.PublicKey:
-		if p.Params().Name == "P-256" {
-			return key{method: jwt.SigningMethodES256, verify: p}, nil
+		if method, ok := ofCurve[p.Params().Name]; ok {
+			return key{method: method, verify: p}, nil
 		}
 	case ed25519.PublicKey:
 		return key{method: jwt.SigningMethodEdDSA, verify: p}, nil

@@ -1,9 +1,7 @@
 package keyring
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
@@ -162,21 +160,6 @@ func TestKeysInASet(t *testing.T) {
 	}
 	if _, err := FromSet(newKey, set(member(Thumbprint(oldHalf), oldHalf))); err == nil {
 		t.Error("a key signs that nobody can verify")
-	}
-}
-
-// RFC 8037, appendix A.3, and the same construction for P-256.
-func TestThumbprints(t *testing.T) {
-	x, _ := base64.RawURLEncoding.DecodeString("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-	if got := Thumbprint(ed25519.PublicKey(x)); got != "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" {
-		t.Error(got)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := Thumbprint(&key.PublicKey); len(got) != 43 {
-		t.Error(got)
 	}
 }
 
