@@ -23,12 +23,13 @@ type settings struct {
 	redisUsername    string
 	redisPassword    string
 	redisReads       bool              // it may read keys, and does
-	signingKeys      map[string][]byte // by name, which is the tokens' key id too
+	signingKeys      map[string][]byte // by name, which is the tokens' key id too; public halves as NAME.pub
 	activeKey        string
 	signingKey       []byte        // the only one to sign with, where verifiers are shown a set
 	keySet           []byte        // that set; nil where there is none
 	signingKeysDir   string        // where they are read from instead, again and again; "" is nowhere
 	reloadEvery      time.Duration // how often
+	algorithm        string        // what tokens are signed by; "" is the usual one of the key
 	tokenLifetime    time.Duration
 	drainDelay       time.Duration
 	poolConnections  int32
@@ -41,6 +42,9 @@ func readSettings(environ []string) (settings, error) {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		env[name] = value
+		if number, public := strings.CutPrefix(name, "jwt-public-"); public {
+			keys["jwt-secret-"+number+".pub"] = []byte(value)
+		}
 		if strings.HasPrefix(name, "jwt-secret") {
 			keys[name] = []byte(value)
 		}
@@ -67,6 +71,7 @@ func readSettings(environ []string) (settings, error) {
 		signingKeys:      keys,
 		signingKeysDir:   env["SIGNING_KEYS_DIR"],
 		reloadEvery:      time.Second,
+		algorithm:        env["SIGNING_ALGORITHM"],
 		poolConnections:  8,
 		auditConnections: 2,
 	}

@@ -29,6 +29,13 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestPublicKeysGoWithTheirPrivateOnes(t *testing.T) {
+	s, err := readSettings(append(complete, "jwt-public-v2=half", "SIGNING_ALGORITHM=PS256"))
+	if err != nil || string(s.signingKeys["jwt-secret-v2.pub"]) != "half" || s.algorithm != "PS256" {
+		t.Errorf("%d signing keys, by %s: %v", len(s.signingKeys), s.algorithm, err)
+	}
+}
+
 func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) {
 	_, err := readSettings([]string{"DRAIN_DELAY=soon"})
 	if err == nil {

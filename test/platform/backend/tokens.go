@@ -28,6 +28,9 @@ func newKeyring(s settings) (*keyring, error) {
 	if s.keySet != nil {
 		ring, err = kr.FromSet(s.signingKey, s.keySet)
 	}
+	if err == nil && s.algorithm != "" {
+		ring, err = ring.By(s.algorithm)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
