@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ func ParseDuration(text string) (Duration, error) {
 		if clock, err = time.ParseDuration(rest); err != nil || clock < 0 {
 			return Duration{}, fmt.Errorf("%q is not a duration such as 10m, 1h30m or 90d", text)
 		}
+	}
+	if clock > math.MaxInt64-time.Duration(n)*Day {
+		return Duration{}, fmt.Errorf("%q is longer than can be counted", text)
 	}
 	return Duration{time.Duration(n)*Day + clock}, nil
 }

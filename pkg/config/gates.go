@@ -123,6 +123,9 @@ func (g Gates) settle() Gates {
 func (g Gates) validate(path *field.Path) (all field.ErrorList) {
 	names := map[string]bool{"ready": g.Ready != nil, "logs": g.Logs.Pattern != "", "refusals": true}
 	named := func(name string, at *field.Path) {
+		if name == "" {
+			return // of an address that is none, which is said
+		}
 		if names[name] {
 			all = append(all, field.Invalid(at, name, "is the name of another gate: give this one a name of its own"))
 		}
@@ -151,9 +154,7 @@ func (g Gates) validate(path *field.Path) (all field.ErrorList) {
 }
 
 func (r ReadyGate) validate(path *field.Path) (all field.ErrorList) {
-	if !strings.HasPrefix(r.Path, "/") {
-		all = append(all, field.Invalid(path.Child("path"), r.Path, "must begin with a slash"))
-	}
+	all = append(all, pathErrors(r.Path, path.Child("path"))...)
 	all = append(all, portErrors(r.Port, path.Child("port"))...)
 	if schemes := []string{"http", "https"}; !slices.Contains(schemes, r.Scheme) {
 		all = append(all, field.NotSupported(path.Child("scheme"), r.Scheme, schemes))
@@ -193,13 +194,26 @@ func portErrors(port int, path *field.Path) field.ErrorList {
 	return nil
 }
 
+// pathErrors wants what can be asked of a pod.
+func pathErrors(text string, path *field.Path) field.ErrorList {
+	if !strings.HasPrefix(text, "/") {
+		return field.ErrorList{field.Invalid(path, text, "must begin with a slash")}
+	}
+	if _, err := url.ParseRequestURI(text); err != nil {
+		return field.ErrorList{field.Invalid(path, text, "is no path of an address")}
+	}
+	return nil
+}
+
 // urlErrors wants an address that can be shown: what is secret in one comes from a Secret.
 func urlErrors(text string, path *field.Path) field.ErrorList {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
 		return field.ErrorList{field.Required(path, "")}
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+	case err != nil: // it may hold a password that could not be told from the rest
+		return field.ErrorList{field.Invalid(path, field.OmitValueType{}, "must be an address such as https://api.example.com/health/ready")}
+	case u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		return field.ErrorList{field.Invalid(path, text, "must be an address such as https://api.example.com/health/ready")}
 	case u.User != nil:
 		return field.ErrorList{field.Invalid(path, u.Redacted(), "a name and a password have no place here")}

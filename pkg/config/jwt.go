@@ -248,14 +248,9 @@ func (p *JWTProbe) validate(path *field.Path) (all field.ErrorList) {
 	if schemes := []string{"http", "https"}; !slices.Contains(schemes, p.Scheme) {
 		all = append(all, field.NotSupported(path.Child("scheme"), p.Scheme, schemes))
 	}
-	slash := func(text string, at *field.Path) {
-		if !strings.HasPrefix(text, "/") {
-			all = append(all, field.Invalid(at, text, "must begin with a slash"))
-		}
-	}
-	slash(p.Verify.Path, path.Child("verify", "path"))
+	all = append(all, pathErrors(p.Verify.Path, path.Child("verify", "path"))...)
 	if i := p.Issue; i != nil {
-		slash(i.Path, path.Child("issue", "path"))
+		all = append(all, pathErrors(i.Path, path.Child("issue", "path"))...)
 		all = append(all, i.Body.validate(path.Child("issue", "body"))...)
 		for n, w := range i.Consumers {
 			all = append(all, consumerErrors(w, path.Child("issue", "consumers").Index(n))...)

@@ -42,7 +42,7 @@ func Schema() ([]byte, error) {
 }
 
 // durationForm is what ParseDuration reads.
-const durationForm = `^(\d+d)?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))*$|^0$`
+const durationForm = `^(0|\d+d|(\d+d)?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$`
 
 // required is how a comment says that a field has to be there.
 var required = regexp.MustCompile(`\bRequired( in a file)?[.;]`)
@@ -97,6 +97,8 @@ func choices() map[string][]any {
 		"Postgres.strategy": anyOf(strategies),
 		"Redis.tls":         anyOf(tlsModes),
 		"ReadyGate.scheme":  {"http", "https"},
+		"JWTProbe.scheme":   {"http", "https"},
+		"JWT.algorithm":     anyOf(algorithms),
 		"Notify.form":       {FormSlack, FormPagerDuty, FormJSON},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/kube-openapi/pkg/validation/spec"
@@ -114,5 +115,40 @@ func TestSchemaRefusesWhatAnEditorCanTell(t *testing.T) {
 	}
 	if schemaErrors(t, string(text)) == nil {
 		t.Error("unknown fields pass")
+	}
+}
+
+// What an editor says of a single value, reading the file says too.
+func TestSchemaAgreesWithParse(t *testing.T) {
+	const jwt = "{name: a, kind: jwt, secret: {name: keys}, "
+	for value, valid := range map[string]bool{
+		"soak: 0}": true, "soak: 10m}": true, "soak: 1d12h}": true, "soak: 1.5h30m}": true, "soak: 90d}": true,
+		"soak: ''}": false, "soak: d}": false, "soak: 5}": false, "soak: 10 m}": false, "soak: -5m}": false, "soak: 1h2d}": false,
+		"jwt: {reloads: true}}": true, "jwt: {reloads: yes}}": false, "jwt: {reloads: 1}}": false,
+		"jwt: {algorithm: PS256}}": true, "jwt: {algorithm: none}}": false,
+		"jwt: {probe: {port: 80, scheme: https, verify: {path: /}}}}": true, "jwt: {probe: {port: 80, scheme: ftp, verify: {path: /}}}}": false,
+		"jwt: {probe: {port: 80.5, verify: {path: /}}}}": false, "jwt: {probe: {port: '80', verify: {path: /}}}}": false,
+		"gates: {prometheus: [{query: up, url: 'http://p', min: 1}]}}": true, "gates: {prometheus: [{query: up, url: 'http://p', min: one}]}}": false,
+		"gates: {prometheus: [{query: up, url: 'http://p', min: '1'}]}}": false,
+	} {
+		text := "apiVersion: kubectl-rotate/v1alpha1\ntargets:\n- " + jwt + value + "\n"
+		_, err := Parse("file", []byte(text))
+		if got := schemaErrors(t, text); (err == nil) != valid || (got == nil) != valid {
+			t.Errorf("%s: valid %v, but reading says %v, the schema %v", value, valid, err, got)
+		}
+	}
+}
+
+// Aliases of aliases are a page of text that takes minutes to go through.
+func TestAliasesOfAliasesAreRefused(t *testing.T) {
+	text := "apiVersion: kubectl-rotate/v1alpha1\ntargets:\n- &t {name: a, kind: postgres, also: [&s {name: b, copies: [x" +
+		strings.Repeat(", x", 300) + "]}" + strings.Repeat(", *s", 300) + "]}\n" + strings.Repeat("- *t\n", 300)
+	began := time.Now()
+	_, err := Parse("file", []byte(text))
+	if err == nil || !strings.Contains(err.Error(), "aliases of aliases") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }

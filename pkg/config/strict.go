@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 
@@ -15,12 +16,22 @@ import (
 type strict struct {
 	lines    map[string]int
 	problems []Problem
+	nodes    int // that were walked, through aliases too
 }
+
+// mostNodes is how much of a document is walked: aliases of aliases make a page of text endless.
+const mostNodes = 100_000
 
 var durationType = reflect.TypeFor[Duration]()
 
 // walk compares node n, which stands at path, with t.
 func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
+	if s.nodes++; s.nodes > mostNodes {
+		if s.nodes == mostNodes+1 {
+			s.add(n.Line, path, fmt.Sprintf("with all before it there are more than %d values here; are there aliases of aliases?", mostNodes))
+		}
+		return
+	}
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -37,10 +48,21 @@ func (s *strict) walk(n *yaml.Node, t reflect.Type, path *field.Path) {
 		s.list(n, t, path)
 	case n.Kind != yaml.ScalarNode:
 		s.add(n.Line, path, "must be a single value, not "+kindName(n))
-	case t.Kind() == reflect.Int && n.Tag != "!!int":
+	default:
+		s.scalar(n, t, path)
+	}
+}
+
+// scalar looks at a single value. What YAML has beside numbers, and names for true and false that editors do not know, is refused.
+func (s *strict) scalar(n *yaml.Node, t reflect.Type, path *field.Path) {
+	var f float64
+	switch {
+	case t.Kind() == reflect.Int && (n.Tag != "!!int" || n.Decode(new(int)) != nil):
 		s.add(n.Line, path, fmt.Sprintf("%q is not a whole number", n.Value))
-	case t.Kind() == reflect.Float64 && n.Tag != "!!int" && n.Tag != "!!float":
+	case t.Kind() == reflect.Float64 && (n.Tag != "!!int" && n.Tag != "!!float" || n.Decode(&f) != nil || math.IsNaN(f) || math.IsInf(f, 0)):
 		s.add(n.Line, path, fmt.Sprintf("%q is not a number", n.Value))
+	case t.Kind() == reflect.Bool && n.Tag != "!!bool":
+		s.add(n.Line, path, fmt.Sprintf("%q is neither true nor false", n.Value))
 	}
 }
 
@@ -82,6 +104,10 @@ func (s *strict) mapping(n *yaml.Node, t reflect.Type, path *field.Path) {
 		at := path.Child(key.Value)
 		known, ok := fieldNamed(t, key.Value)
 		switch line := seen[key.Value]; {
+		case key.Tag == "!!merge":
+			s.add(key.Line, path, "a merge (<<) is not read: write the fields out")
+		case key.Kind != yaml.ScalarNode || key.Tag != "!!str": // a name that the YAML library would read as another one
+			s.add(key.Line, path, "a field must have a plain name")
 		case line > 0:
 			s.add(key.Line, at, fmt.Sprintf("is given already on line %d", line))
 		case !ok:

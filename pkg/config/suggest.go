@@ -9,6 +9,9 @@ import (
 func suggestion(name string, known []string) string {
 	best, least := "", 3 // two slips are the most that still look like a slip
 	for _, k := range known {
+		if len(name)-len(k) >= least {
+			continue // whatever the letters are
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < least && d < len(k) {
 			best, least = k, d
 		}
