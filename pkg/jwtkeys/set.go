@@ -52,13 +52,20 @@ func (d document) find(k signingKey) int {
 // check refuses a set in which verifiers can't tell the key in use, called id, from another one.
 func (d document) check(k signingKey, ids ...string) error {
 	if k.public() == nil {
-		return fmt.Errorf("is for public keys, and the key in use is %s: a set that holds it would give it away", k)
+		return rotation.WithHint(fmt.Errorf("is for public keys, and the key in use is %s: a set that holds it would give it away", k),
+			"take jwt.set out of the configuration: who verifies reads the secret itself")
 	}
 	i := d.find(k)
 	if i < 0 {
-		return errors.New("does not hold the public half of the key in use")
+		return rotation.WithHint(errors.New("does not hold the public half of the key in use"),
+			fmt.Sprintf("add it with the kid %s, or say in the configuration which set it is that verifiers read: jwt.set, jwt.setIn", ids[0]))
 	}
-	entry := d.keys[i]
+	err := d.checkEntry(d.keys[i], k, ids)
+	return rotation.WithHint(err, cmp.Or(rotation.Hint(err), fmt.Sprintf("correct what the set says of it: its kid should be %s, and no other key's", ids[0])))
+}
+
+// checkEntry is check for the entry of the key in use.
+func (d document) checkEntry(entry object, k signingKey, ids []string) error {
 	kid, alg := entry.text("kid"), entry.text("alg")
 	switch {
 	case slices.ContainsFunc(entry, func(m member) bool { return slices.Contains(privateMembers, m.name) }):
@@ -155,14 +162,14 @@ func (l Layout) parseSet(c rotation.Credential, k signingKey, data map[string][]
 func (l Layout) kidIn(data map[string][]byte, k signingKey, ids ...string) (string, error) {
 	text, there := data[l.Set]
 	if !there {
-		return "", fmt.Errorf("there is no key %s, where the set of public keys should be", l.Set)
+		return "", rotation.WithHint(fmt.Errorf("there is no key %s, where the set of public keys should be", l.Set), "say in the configuration which key it is: jwt.set")
 	}
 	d, err := readDocument(text)
 	if err == nil {
 		err = d.check(k, ids...)
 	}
 	if err != nil {
-		return "", fmt.Errorf("key %s %w", l.Set, err)
+		return "", rotation.WithHint(fmt.Errorf("key %s %w", l.Set, err), cmp.Or(rotation.Hint(err), "mend it, or say in the configuration which key holds the set: jwt.set"))
 	}
 	return d.keys[d.find(k)].text("kid"), nil
 }

@@ -274,22 +274,25 @@ func TestASetStaysIndented(t *testing.T) {
 func TestSetsThatAreRefused(t *testing.T) {
 	private, other := newP256(), newP256()
 	kid := `"kid":"` + idOf(private) + `"`
-	for name, c := range map[string]struct{ set, want string }{
-		"without it":        {`{"keys":[` + publicJWKOf(other, kid) + `]}`, "does not hold the public half of the key in use"},
-		"without a kid":     {`{"keys":[` + publicJWKOf(private) + `]}`, "without a kid"},
-		"two with one kid":  {`{"keys":[` + publicJWKOf(private, kid) + "," + publicJWKOf(other, kid) + `]}`, "RFC 7517, section 4.5"},
-		"with another kid":  {`{"keys":[` + publicJWKOf(private, `"kid":"one"`) + `]}`, "RFC 7638"},
-		"for another alg":   {`{"keys":[` + publicJWKOf(private, kid, `"alg":"ES384"`) + `]}`, "RFC 7517, section 4.4"},
-		"for encryption":    {`{"keys":[` + publicJWKOf(private, kid, `"use":"enc"`) + `]}`, "RFC 7517, section 4.2"},
-		"with private keys": {`{"keys":[` + jwkOf(private, kid) + `]}`, "whoever verifies can sign"},
-		"no set":            {publicJWKOf(private, kid), "RFC 7517, section 5"},
-		"no JSON":           {"keys", "RFC 7517, section 4"},
-		"as it should be":   {`{"keys":[` + publicJWKOf(private, kid) + "," + publicJWKOf(other, `"kid":"two"`) + `]}`, ""},
+	for name, c := range map[string]struct{ set, want, hint string }{
+		"without it":        {`{"keys":[` + publicJWKOf(other, kid) + `]}`, "does not hold the public half of the key in use", "add it with the kid " + idOf(private)},
+		"without a kid":     {`{"keys":[` + publicJWKOf(private) + `]}`, "without a kid", "its kid should be " + idOf(private)},
+		"two with one kid":  {`{"keys":[` + publicJWKOf(private, kid) + "," + publicJWKOf(other, kid) + `]}`, "RFC 7517, section 4.5", "and no other key's"},
+		"with another kid":  {`{"keys":[` + publicJWKOf(private, `"kid":"one"`) + `]}`, "RFC 7638", "jwt.active"},
+		"for another alg":   {`{"keys":[` + publicJWKOf(private, kid, `"alg":"ES384"`) + `]}`, "RFC 7517, section 4.4", "correct what the set says"},
+		"for encryption":    {`{"keys":[` + publicJWKOf(private, kid, `"use":"enc"`) + `]}`, "RFC 7517, section 4.2", "correct what the set says"},
+		"with private keys": {`{"keys":[` + jwkOf(private, kid) + `]}`, "whoever verifies can sign", "emergency-jwt"},
+		"no set":            {publicJWKOf(private, kid), "RFC 7517, section 5", "jwt.set"},
+		"no JSON":           {"keys", "RFC 7517, section 4", "jwt.set"},
+		"as it should be":   {`{"keys":[` + publicJWKOf(private, kid) + "," + publicJWKOf(other, `"kid":"two"`) + `]}`, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Layout{Key: "key.pem", Set: "jwks.json"}.Parse(text{"key.pem": pkcs8(t, private), "jwks.json": c.set}.data())
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("said: %v", err)
+			}
+			if hint := rotation.Hint(err); !strings.Contains(hint, c.hint) || (err != nil) != (hint != "") {
+				t.Errorf("%v: what to do is said as %q", err, hint)
 			}
 		})
 	}

@@ -20,9 +20,9 @@ type controller struct {
 
 const (
 	hintRepository = "take the value out of the repository, then rotate"
-	hintChart      = "let the chart refer to a Secret that it does not make (often called existingSecret), then rotate that"
+	hintChart      = "let the chart refer to one that it does not make (often called existingSecret), then rotate that"
 	hintProvider   = "configure the target with its ExternalSecret: the value is rotated at the provider"
-	hintCopy       = "rotate the Secret that this one is a copy of"
+	hintCopy       = "rotate the one that this is a copy of"
 )
 
 // controllers are those known by name. Their order is that in which they are looked for: what the label of Helm
@@ -51,9 +51,9 @@ var controllers = []controller{
 	{name: "Reflector", hint: hintCopy, titled: true, whole: true, marks: []string{"reflector.v1.k8s.emberstack.com/reflects"}},
 	{name: "Replicator", hint: hintCopy, whole: true,
 		marks: []string{"replicator.v1.mittwald.de/replicate-from", "replicator.v1.mittwald.de/replicated-at"}},
-	{name: "Terraform", hint: "have Terraform ignore changes of the Secret's data (lifecycle.ignore_changes), then rotate",
+	{name: "Terraform", hint: "have Terraform ignore changes of its data (lifecycle.ignore_changes), then rotate",
 		managers: []string{"Terraform*", "terraform*", "HashiCorp"}},
-	{name: "Pulumi", hint: "have Pulumi ignore changes of the Secret's data (ignoreChanges), then rotate",
+	{name: "Pulumi", hint: "have Pulumi ignore changes of its data (ignoreChanges), then rotate",
 		managers: []string{"pulumi*"}, marks: []string{"pulumi.com/autonamed"}},
 }
 

@@ -54,7 +54,7 @@ func hintFor(kind string) string {
 	case "Certificate":
 		return "rotate it with `kubectl rotate tls`"
 	}
-	return "rotate it where it is made: what makes this Secret would write the old value back"
+	return "rotate it where it is made: what makes it would write the old value back"
 }
 
 // strangers are field managers of the given keys that are neither known controllers nor people.

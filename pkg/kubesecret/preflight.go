@@ -49,7 +49,7 @@ func (s *Store) Preflight(ctx context.Context) (notes []string, err error) {
 func (p Place) inspect(app *corev1.Secret) (notes []string, err error) {
 	if app.Immutable != nil && *app.Immutable {
 		return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("%s is immutable", p.secret()),
-			"make a new Secret without `immutable: true` under another name, have the workloads read that one, and rotate it"))
+			fmt.Sprintf("make a new %s without `immutable: true` under another name, have the workloads read that one, and name it in the target's config", p.kind())))
 	}
 	keys := p.keys(app.Data)
 	if o := ownerOf(app, keys); o != nil {
@@ -62,7 +62,11 @@ func (p Place) inspect(app *corev1.Secret) (notes []string, err error) {
 	for _, name := range trackers(app) {
 		notes = append(notes, fmt.Sprintf("%s comes from %s; the rotated keys do not, by the API server's record of who wrote them", p.secret(), name))
 	}
-	if applied := appliedKeys(app, keys); len(applied) > 0 {
+	switch applied := appliedKeys(app, keys); {
+	case len(applied) > 0 && p.ConfigMap: // nothing in it is secret
+		notes = append(notes, fmt.Sprintf("%s: the next `kubectl apply` of the manifest in its annotation %s writes the present value of %s back",
+			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
+	case len(applied) > 0:
 		notes = append(notes, fmt.Sprintf("%s: annotation %s holds the present value of %s in readable form, and the next `kubectl apply` of that manifest writes it back",
 			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
 	}

@@ -87,8 +87,46 @@ func TestWhatIsShownIsLookedAtBeforehand(t *testing.T) {
 		t.Errorf("said: %v", err)
 	}
 	_, client = serve(t, appSecret())
-	if _, err := withBoard(client.CoreV1()).Preflight(t.Context()); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), board) {
-		t.Errorf("said: %v", err)
+	if _, err := withBoard(client.CoreV1()).Preflight(t.Context()); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), board) || !strings.Contains(rotation.Hint(err), "setIn") {
+		t.Errorf("said: %v (%s)", err, rotation.Hint(err))
+	}
+}
+
+// A ConfigMap that can't be written, or that somebody else writes, is refused as a Secret is, in words that fit it.
+func TestAConfigMapThatIsNotOursToWrite(t *testing.T) {
+	yes := true
+	for _, c := range []struct {
+		name       string
+		edit       func(*corev1.Secret)
+		want, hint string // "" is no refusal
+		note       string
+	}{
+		{"as it should be", wrote("kubectl-create", "ids"), "", "", ""},
+		{"immutable", func(s *corev1.Secret) { s.Immutable = &yes }, "configmap default/accepted-logins is immutable", "make a new ConfigMap", ""},
+		{"of a chart", wrote("helm", "ids"), `is written by Helm release, which would take a rotated value back (seen: field manager "helm" of key ids)`, "let the chart refer to one", ""},
+		{"of Argo CD", wrote("argocd-controller", "ids"), "is written by Argo CD", "out of the repository", ""},
+		{"of Terraform", wrote("Terraform", "ids"), "is written by Terraform", "ignore changes of its data", ""},
+		{"of an operator", owned("Keyring", true), "is written by Keyring db", "what makes it would write the old value back", ""},
+		{"another key of a chart's", wrote("helm", "other"), "", "", ""},
+		{"of a stranger", wrote("jwks-refresher", "ids"), "", "", `"jwks-refresher" wrote a rotated key`},
+		{"applied from a file", annotated(corev1.LastAppliedConfigAnnotation, `{"data":{"ids":"partner backend"}}`), "", "", "writes the present value of ids back"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := boardSecret()
+			c.edit(found)
+			place := withBoard(nil).Also[0]
+			place.ConfigMap = true
+			notes, err := place.inspect(found)
+			switch {
+			case c.want == "":
+				must(t, err)
+			case !errors.Is(err, rotation.ErrRefused) || !strings.Contains(err.Error(), c.want) || !strings.Contains(rotation.Hint(err), c.hint) || strings.Contains(rotation.Hint(err), " Secret"):
+				t.Errorf("said: %v (%s)", err, rotation.Hint(err))
+			}
+			if said := strings.Join(notes, "\n"); !strings.Contains(said, c.note) || c.note == "" && said != "" || strings.Contains(said, "readable form") {
+				t.Errorf("noted: %q", said)
+			}
+		})
 	}
 }
 

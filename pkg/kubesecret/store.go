@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -158,10 +159,15 @@ func (s *Store) get(ctx context.Context, namespace, name string) (*corev1.Secret
 
 // secret names it in errors.
 func (p Place) secret() string {
+	return fmt.Sprintf("%s %s/%s", strings.ToLower(p.kind()), p.Namespace, p.Name)
+}
+
+// kind is what it is.
+func (p Place) kind() string {
 	if p.ConfigMap {
-		return fmt.Sprintf("configmap %s/%s", p.Namespace, p.Name)
+		return "ConfigMap"
 	}
-	return fmt.Sprintf("secret %s/%s", p.Namespace, p.Name)
+	return "Secret"
 }
 
 func (s *Store) now() time.Time {
