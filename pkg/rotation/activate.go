@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,7 @@ func (o *overlap) activate() Step {
 		Plan: func(ctx context.Context, rec Record) ([]string, error) {
 			return o.Store.Plan(ctx, rec, o.activeView(rec))
 		},
+		Resurvey: !o.intent.Compromised, // from here on everybody relies on what was seen before, perhaps before a long pause
 	}
 }
 
@@ -67,12 +69,29 @@ func (r Record) editor() string {
 }
 
 // ready holds activate up while a consumer is not well for reasons of its own: a rotation into a rollout that is
-// stuck would be taken for its cause. The way back is never held up by this.
+// stuck would be taken for its cause. The way back is never held up by this, unless consumers have to learn again what was taken
+// from them: then one that is still made may come up with what it was taken from.
 func (o *overlap) ready(ctx context.Context, rec Record) (State, error) {
-	if o.intent.Back {
+	if o.intent.Back && o.stillKnown(rec.Editions) {
 		return State{Phase: Done}, nil
 	}
 	return o.healthy(ctx, rec)
+}
+
+// stillKnown says whether the target was accepted in all editions since it was active.
+func (o *overlap) stillKnown(editions []Edition) bool {
+	if _, told := o.System.(Server); told {
+		return true // whoever holds an edition says nothing of what the server accepts
+	}
+	for _, e := range slices.Backward(editions) {
+		switch {
+		case e.View.Active == o.intent.To:
+			return true
+		case !e.View.Accepts(o.intent.To):
+			return false
+		}
+	}
+	return true
 }
 
 // healthy holds a step up until every rollout is through and every pod is ready: what is still on its way

@@ -124,7 +124,7 @@ func Overlap(p Parts, i Intent, o Options) []Step {
 	if !i.Compromised {
 		list = append(list, k.publish(), k.distribute())
 	}
-	list = append(list, r.activate(), r.safe(r.rollout()))
+	list = append(list, r.activate(), r.safe(k.rollout()))
 	if r.gated() {
 		list = append(list, r.verify())
 	}

@@ -135,7 +135,7 @@ func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong 
 		return Doubtful
 	case status != Altered || p.Terminating || o.reloads():
 		return Waiting
-	case o.hopeless(a, w, wrong) && a.settles:
+	case o.hopeless(a, w, wrong) && o.onlyOn(a):
 		return Waiting
 	case o.hopeless(a, w, wrong):
 		return Failed
@@ -147,8 +147,11 @@ func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong 
 // replaced as it has. Where there is no way back from what they are to do, that all are wrong is no reason not to try.
 func (o *overlap) hopeless(a spread, w Workload, wrong []Pod) bool {
 	n := o.replaced[w.Name]
-	return n >= max(1, w.Desired) || !a.settles && len(wrong) > 1 && len(wrong) >= w.Desired
+	return n >= max(1, w.Desired) || !o.onlyOn(a) && len(wrong) > 1 && len(wrong) >= w.Desired
 }
+
+// onlyOn says whether there is nothing to go back to from a.
+func (o *overlap) onlyOn(a spread) bool { return a.settles || o.intent.Back }
 
 // replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
 func (o *overlap) replaceWrong(ctx context.Context, a spread, rec Record, workloads []Workload) error {

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,31 @@ func (k *verifiers) distribute() Step {
 			return want
 		},
 	})
+}
+
+// rollout has every pod issue under the target. Where it was so, and a pod is found that may issue under another version again, what
+// was waited for begins anew: that it was so once is forgotten before anything else is done about it.
+func (k *verifiers) rollout() Step {
+	rollout := k.overlap.rollout()
+	check, apply := rollout.Check, rollout.Apply
+	again := func(rec Record, s State) bool {
+		return !k.intent.Compromised && !rec.Marks[MarkIdle].IsZero() && slices.ContainsFunc(s.Items, func(i Item) bool { return i.Phase == ToDo })
+	}
+	rollout.Check = func(ctx context.Context, rec Record) (State, error) {
+		s, err := check(ctx, rec)
+		s.worsen(err == nil && again(rec, s), ToDo)
+		return s, err
+	}
+	rollout.Apply = func(ctx context.Context, rec Record) error {
+		if rec.Marks[MarkIdle].IsZero() || k.intent.Compromised {
+			return apply(ctx, rec)
+		}
+		return k.Store.Note(ctx, rec.Revision, func(r *Record) {
+			r.Marks = maps.Clone(r.Marks)
+			delete(r.Marks, MarkIdle)
+		})
+	}
+	return rollout
 }
 
 // outlive waits until the last thing issued under the other versions has expired. It counts from the moment

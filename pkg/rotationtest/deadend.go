@@ -37,7 +37,6 @@ func (s *search) deadEnd(w World) string {
 // settle walks from w to the end of i with all that happens sooner or later happening.
 func (s *search) settle(w World, work process) string {
 	st := state{world: w, work: work}
-	var err error
 	for range 400 {
 		before := st.world
 		if !st.work.on {
@@ -46,8 +45,13 @@ func (s *search) settle(w World, work process) string {
 			}
 			st.work = work
 		}
-		if _, err = s.advance(&st, fault{}); err != nil && !errors.Is(err, rotation.ErrConflict) {
+		_, found, err := s.advance(&st, fault{})
+		if err != nil && !errors.Is(err, rotation.ErrConflict) {
 			return fmt.Sprintf("a dead end on the way to v%d: %v", work.intent.to, err)
+		}
+		if found.Phase == rotation.Failed && s.isTakenBack(&work, st.world) {
+			st.work = work
+			continue
 		}
 		if before == st.world {
 			for _, m := range st.world.environment() {
@@ -59,6 +63,20 @@ func (s *search) settle(w World, work process) string {
 		}
 	}
 	return fmt.Sprintf("no end on the way to v%d: %s", work.intent.to, s.pending(st.world, work))
+}
+
+// isTakenBack says whether a run of work that has failed in w takes itself back, and makes it the way back then. A gate that is bad
+// becomes good, sooner or later.
+func (s *search) isTakenBack(work *process, w World) bool {
+	if work.want.back || work.intent.compromised || w.ill {
+		return false
+	}
+	back := want{back: true}
+	i, err := rotation.Decide(w.record(), back.record())
+	if err == nil {
+		*work = process{on: true, intent: intentOf(i), want: back}
+	}
+	return err == nil
 }
 
 // pending names what is not done in w, for a finding.

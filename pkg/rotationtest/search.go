@@ -203,7 +203,7 @@ func (s *search) decide(w World, asked want) (intent, error) {
 // turn has the operator at work take one turn, and every fault befall it that can.
 func (s *search) turn(st state, k key) {
 	next := st
-	effects, err := s.advance(&next, fault{})
+	effects, _, err := s.advance(&next, fault{})
 	wrong := s.undone(st, next)
 	if err == nil && !next.work.on && st.work.intent.compromised && next.world.exposed() {
 		wrong = "it is over, and a pod still accepts what has leaked"
@@ -220,7 +220,7 @@ func (s *search) turn(st state, k key) {
 	for n := 1; n <= effects; n++ {
 		for _, kind := range []faultKind{killedBefore, killedAfter} {
 			next := st
-			_, _ = s.advance(&next, fault{n, kind})
+			_, _, _ = s.advance(&next, fault{n, kind})
 			next.work = process{}
 			s.visit(next, k, fmt.Sprintf("it is killed at effect %d of a turn at %s", n, s.stepName(st)))
 		}
@@ -233,7 +233,7 @@ func (s *search) turn(st state, k key) {
 // stall has the operator at work fall asleep right before its nth effect of this turn.
 func (s *search) stall(st state, k key, n int) {
 	next := st
-	_, _ = s.advance(&next, fault{n, stalled})
+	_, _, _ = s.advance(&next, fault{n, stalled})
 	next.sleep = sleeper{on: true, world: st.world, work: st.work, effect: uint8(n)}
 	next.work = process{}
 	next.world.appMoved, next.world.recordMoved = false, false
@@ -249,16 +249,16 @@ func (s *search) wake(w *World, sl sleeper) {
 	_, _, _ = run.Advance(context.Background(), int(sl.work.step))
 }
 
-// advance has the operator at work take one turn with a fault, and counts its effects.
-func (s *search) advance(st *state, f fault) (effects int, err error) {
+// advance has the operator at work take one turn with a fault, counts its effects, and gives what it has found.
+func (s *search) advance(st *state, f fault) (effects int, found rotation.State, err error) {
 	op := &operator{world: &st.world, fault: f}
 	run := s.runner(op, st.work)
-	next, _, err := run.Advance(context.Background(), int(st.work.step))
+	next, found, err := run.Advance(context.Background(), int(st.work.step))
 	st.work.step = uint8(next)
 	if err != nil || next == len(run.Steps) {
 		st.work = process{}
 	}
-	return op.effects, err
+	return op.effects, found, err
 }
 
 // runner is the real loop over the real list, on the parts of a world.
