@@ -35,6 +35,11 @@ type who struct {
 
 // connect opens a connection to n.
 func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
+	return s.TLS.connect(ctx, n, w)
+}
+
+// connect opens a connection to n that is secured like this.
+func (t TLS) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(neutral)
 	if err != nil {
 		return nil, rotation.WithHint(
@@ -49,29 +54,30 @@ func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) 
 		config.RuntimeParams[k] = v
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
-	conn, err := s.dialed(ctx, n, config)
+	conn, err := t.dialed(ctx, n, config)
 	if errors.Is(err, syscall.ECONNREFUSED) && n.Dial != nil {
-		conn, err = s.dialed(ctx, n, config) // a tunnel may have another way, which it takes once it was refused on the first
+		conn, err = t.dialed(ctx, n, config) // a tunnel may have another way, which it takes once it was refused on the first
 	}
 	return conn, err
 }
 
 // dialed is one try. The driver may still dial for it after it has failed, to cancel what it asked: each has a dialer of its own.
-func (s *Server) dialed(ctx context.Context, n Node, config *pgx.ConnConfig) (*pgx.Conn, error) {
-	dialer := &dialer{node: n, tls: s.TLS}
+func (t TLS) dialed(ctx context.Context, n Node, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	dialer := &dialer{node: n, tls: t}
 	config = config.Copy()
 	config.DialFunc = dialer.dial
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if failed := dialer.arrived(err == nil); err != nil && failed != nil {
-		return nil, unreachable(failed) // without the address, which a tunnel does not care about
+		return nil, dialer.shown(unreachable(failed), config.User) // without the address, which a tunnel does not care about
 	}
-	return conn, explain(err)
+	return conn, dialer.shown(explain(err), config.User)
 }
 
 // dialer makes connections to a node, and keeps the error of the last try.
 type dialer struct {
-	node Node
-	tls  TLS
+	node  Node
+	tls   TLS
+	asked atomic.Bool // the server wants a certificate of its clients, or would like one
 
 	mu   sync.Mutex
 	err  error
@@ -117,7 +123,7 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 	if err != nil || network == "unix" {
 		return raw, err
 	}
-	conn, err := d.tls.over(ctx, raw, d.node.host())
+	conn, err := d.over(ctx, raw)
 	if err == nil {
 		return conn, nil
 	}

@@ -14,6 +14,8 @@ import (
 // catalogue, and nothing here can change what it accepts: only a login tells how it treats a credential.
 type Door struct {
 	Node
+	// TLS is how connections to it are secured: it has certificates of its own, or none.
+	TLS TLS
 	// Database is the one to ask for there. Empty is the login's name, as for every client.
 	Database string
 	// Pods are the names of those behind the door, by the addresses from which their connections come to the server. Nil, or
@@ -38,13 +40,13 @@ func (d Door) try(ctx context.Context, s *Server, sub subject) verdict {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
 	a, more := attempt{sub: sub, node: &session{node: d.Node}, database: or(d.Database, sub.c.ID)}, ""
-	conn, err := d.knock(ctx, s, sub.c.ID, sub.c.Value, "scram-sha-256")
+	conn, err := d.knock(ctx, sub.c.ID, sub.c.Value, "scram-sha-256")
 	if err != nil && code(err) == "" && !errors.Is(err, rotation.ErrUnavailable) && ctx.Err() == nil {
 		if v, any := d.lets(ctx, s, sub); any {
 			return v
 		}
 		more = ", and a wrong password was refused"
-		conn, err = d.knock(ctx, s, sub.c.ID, sub.c.Value, "md5,password")
+		conn, err = d.knock(ctx, sub.c.ID, sub.c.Value, "md5,password")
 	}
 	if err != nil {
 		return refusal(err)
@@ -62,7 +64,7 @@ func (d Door) lets(ctx context.Context, s *Server, sub subject) (verdict, bool) 
 	if err != nil {
 		return verdict{rotation.Unknown, err.Error()}, true
 	}
-	conn, err := d.knock(ctx, s, sub.c.ID, wrong, "")
+	conn, err := d.knock(ctx, sub.c.ID, wrong, "")
 	if err == nil {
 		part(conn)
 		return verdict{rotation.Unproven, "it lets a wrong password in too"}, true
@@ -72,8 +74,8 @@ func (d Door) lets(ctx context.Context, s *Server, sub subject) (verdict, bool) 
 }
 
 // knock logs in without our name: what a pooler keeps of it at the server is a session like any other.
-func (d Door) knock(ctx context.Context, s *Server, user string, password rotation.Secret, method string) (*pgx.Conn, error) {
-	return s.connect(ctx, d.Node, who{
+func (d Door) knock(ctx context.Context, user string, password rotation.Secret, method string) (*pgx.Conn, error) {
+	return d.TLS.connect(ctx, d.Node, who{
 		user: user, password: password, database: d.Database, method: method, params: map[string]string{"application_name": ""},
 	})
 }

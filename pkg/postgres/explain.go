@@ -71,13 +71,25 @@ func unreachable(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &untrusted):
-		return rotation.WithHint(err, "check the CA and the server name, or choose another TLS mode")
+		return rotation.Refuse(rotation.WithHint(err,
+			"check whose CA it is (postgres.ca) and the name that it is for (postgres.serverName), or choose another mode (postgres.sslmode)"))
+	case alert(err) != nil:
+		return alert(err)
 	case errors.Is(err, errStranger):
 		return rotation.WithHint(err, "check the host and the port")
 	case errors.Is(err, errNoTLS):
-		return rotation.WithHint(err, "choose the TLS mode prefer or disable if that is meant to be so")
+		return rotation.WithHint(err, "choose the mode prefer or disable if that is meant to be so (postgres.sslmode)")
 	}
 	return unavailable{err}
+}
+
+// alert is the word of its own with which the other side has ended TLS; nil where it has said none.
+func alert(err error) error {
+	var network *net.OpError
+	if !errors.As(err, &network) || network.Op != "remote error" {
+		return nil
+	}
+	return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err), certificateHint))
 }
 
 // explain turns an error of pgx into one of ours. Those of pgx can hold the configuration of a connection, and with it
@@ -95,6 +107,8 @@ func explain(err error) error {
 		return nil
 	case errors.As(err, &said):
 		return &serverError{code: said.Code, message: said.Message}
+	case alert(err) != nil:
+		return alert(err)
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -114,6 +128,9 @@ func explain(err error) error {
 
 // admission adds to an error met by the admin at its login what to do about it.
 func (a Admin) admission(err error) error {
+	if rotation.Hint(err) != "" {
+		return err
+	}
 	switch code(err) {
 	case codeWrongPassword:
 		return rotation.WithHint(err, fmt.Sprintf("the admin's password was refused: check where the one of %q comes from", a.User))

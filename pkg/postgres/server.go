@@ -65,6 +65,8 @@ type Node struct {
 	// Host is what is dialed, and the name that its certificate is checked against. Empty is localhost; one that begins
 	// with a slash is the directory of a Unix socket.
 	Host string
+	// Aliases are other hosts that its certificate may be for; where Host is empty, they alone are.
+	Aliases []string
 	// Port is zero for 5432.
 	Port uint16
 	// Dial connects to the server. It may lead through a tunnel, whose end is not where Host says. Nil is a plain
