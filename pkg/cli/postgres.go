@@ -60,14 +60,18 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	secured, err := postgresTLS(ctx, in, *in.target.Postgres)
+	if err != nil {
+		return nil, err
+	}
 	server := &postgres.Server{
-		Admin: admin, TLS: postgres.TLS{Mode: postgres.TLSMode(in.target.Postgres.SSLMode)},
+		Admin: admin, TLS: secured,
 		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
 		Strategy: strategy(data, in.target),
 	}
 	server.Nodes = nodes(in, pods, admin)
 	var unproven []string
-	if server.Doors, unproven, err = doors(ctx, in, pods); err != nil {
+	if server.Doors, unproven, err = doors(ctx, in, pods, atDoors(in.via, secured)); err != nil {
 		return nil, err
 	}
 	as := underStrategy(server)
@@ -104,7 +108,7 @@ func nodes(in opening, pods []corev1.Pod, admin postgres.Admin) (all []postgres.
 	for _, pod := range pods {
 		dialer := in.dialer(pod)
 		dialer.Socket = socket(in.via, p.Port, admin)
-		all = append(all, postgres.Node{Name: pod.Name, Port: uint16(p.Port), Dial: dialer.DialContext}) //nolint:gosec // validated
+		all = append(all, postgres.Node{Name: pod.Name, Port: uint16(p.Port), Aliases: aliases(pod), Dial: dialer.DialContext}) //nolint:gosec // validated
 	}
 	return all
 }

@@ -132,21 +132,13 @@ func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
 func (s stores) node(p corev1.Pod) redisacl.Node {
 	port := strconv.Itoa(s.in.server.Port)
 	d := s.in.dialer(p)
-	n := redisacl.Node{
-		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port),
+	return redisacl.Node{
+		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port), Aliases: aliases(p),
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, network, net.JoinHostPort("localhost", port))
 		},
 		Lost: func(path string) string { return kube.Lost(&p, s.in.server.Container, path) },
 	}
-	for _, ip := range p.Status.PodIPs {
-		n.Aliases = append(n.Aliases, ip.IP)
-	}
-	if sub := p.Spec.Subdomain; sub != "" { // that of a StatefulSet's governing Service
-		name := p.Name + "." + sub
-		n.Aliases = append(n.Aliases, name, name+"."+p.Namespace, name+"."+p.Namespace+".svc", name+"."+p.Namespace+".svc.cluster.local")
-	}
-	return n
 }
 
 // find is a node that others name: the pod of that address or name, in the server's namespace.

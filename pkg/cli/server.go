@@ -86,6 +86,18 @@ func keep(pods []corev1.Pod) []string {
 	return nil
 }
 
+// aliases are what the server in a pod goes by: the pod's addresses, and its names under the governing Service of a StatefulSet.
+func aliases(p corev1.Pod) (all []string) {
+	for _, ip := range p.Status.PodIPs {
+		all = append(all, ip.IP)
+	}
+	if sub := p.Spec.Subdomain; sub != "" {
+		name := p.Name + "." + sub
+		all = append(all, name, name+"."+p.Namespace, name+"."+p.Namespace+".svc", name+"."+p.Namespace+".svc.cluster.local")
+	}
+	return all
+}
+
 // dialer leads to one pod of the server.
 func (in opening) dialer(pod corev1.Pod) *kube.Dialer {
 	d := in.clients.Dialer(pod.Namespace, pod.Name)

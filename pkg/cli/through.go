@@ -23,7 +23,7 @@ import (
 
 // doors are the ways in that the application takes and that do not lead straight to the server: poolers. One that cannot be
 // reached from here is a note: what it makes of the new login is not proven.
-func doors(ctx context.Context, in opening, servers []corev1.Pod) (all []postgres.Door, notes []string, err error) {
+func doors(ctx context.Context, in opening, servers []corev1.Pod, secured postgres.TLS) (all []postgres.Door, notes []string, err error) {
 	ways, err := waysIn(ctx, in)
 	if err != nil {
 		return nil, nil, err
@@ -35,6 +35,7 @@ func doors(ctx context.Context, in opening, servers []corev1.Pod) (all []postgre
 			notes = append(notes, fmt.Sprintf("the application comes in through %s, and whether it lets the new login in is not proven: %v",
 				net.JoinHostPort(way.Host, way.Port), err))
 		case d != nil:
+			d.TLS = secured
 			all = append(all, *d)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // sources are the files of this package with the types of the targets file: what their comments say of a field is what an
 // editor and `config init` say of it.
 //
-//go:embed types.go before.go gates.go prometheus.go jwt.go
+//go:embed types.go certificates.go before.go gates.go prometheus.go jwt.go
 var sources embed.FS
 
 // fieldDocs are the comments of all fields, by type and Go name: "Target.Soak", and of the types themselves.

@@ -33,6 +33,8 @@ func validatePostgres(t Target, path *field.Path) (all field.ErrorList) {
 	}
 	if !slices.Contains(sslModes, p.SSLMode) {
 		all = append(all, field.NotSupported(path.Child("sslmode"), p.SSLMode, sslModes))
+	} else {
+		all = append(all, p.Certificates.validate("sslmode", p.SSLMode, path)...)
 	}
 	if !slices.Contains(strategies, p.Strategy) {
 		all = append(all, field.NotSupported(path.Child("strategy"), p.Strategy, strategies))

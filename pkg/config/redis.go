@@ -21,30 +21,9 @@ func validateRedis(t Target, path *field.Path) (all field.ErrorList) {
 	return append(all, t.Server().validate(path)...)
 }
 
-func (r Redis) validateTLS(path *field.Path) (all field.ErrorList) {
+func (r Redis) validateTLS(path *field.Path) field.ErrorList {
 	if !slices.Contains(tlsModes, r.TLS) {
 		return field.ErrorList{field.NotSupported(path.Child("tls"), r.TLS, tlsModes)}
 	}
-	all = r.CA.validate(path.Child("ca"))
-	if r.CA != nil && r.TLS != "verify-ca" && r.TLS != "verify-full" {
-		all = append(all, field.Forbidden(path.Child("ca"), "no certificate is checked unless tls is verify-ca or verify-full"))
-	}
-	if r.ServerName != "" && r.TLS != "verify-full" {
-		all = append(all, field.Forbidden(path.Child("serverName"), "no name is checked unless tls is verify-full"))
-	}
-	if r.Certificate != "" && r.TLS == "disable" {
-		all = append(all, field.Forbidden(path.Child("certificate"), "it is shown in TLS alone, which is disabled"))
-	}
-	return append(all, optional(r.Certificate, path.Child("certificate"), subdomain)...)
-}
-
-// tlsSecrets are the Secrets that TLS takes.
-func (r Redis) tlsSecrets() (names []string) {
-	if r.CA != nil {
-		names = append(names, r.CA.Name)
-	}
-	if r.Certificate != "" {
-		names = append(names, r.Certificate)
-	}
-	return names
+	return r.Certificates.validate("tls", r.TLS, path)
 }

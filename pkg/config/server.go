@@ -24,13 +24,13 @@ func (t Target) Server() Server {
 	switch {
 	case t.Postgres != nil:
 		p := t.Postgres
-		return Server{"postgres", p.Pod, p.Container, p.Namespace, p.Port, p.Address, p.Admin, nil}
+		return Server{"postgres", p.Pod, p.Container, p.Namespace, p.Port, p.Address, p.Admin, p.secrets()}
 	case t.Redis != nil:
 		r := t.Redis
-		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.tlsSecrets()}
+		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
 	case t.JWT != nil && t.JWT.Sessions != nil:
 		r := t.JWT.Sessions.Redis
-		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.tlsSecrets()}
+		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
 	}
 	return Server{}
 }

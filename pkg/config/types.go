@@ -101,9 +101,10 @@ type Postgres struct {
 	Through []string `yaml:"through,omitempty"`
 	// Database is the database that the application uses. Default: demo-platform.
 	Database string `yaml:"database,omitempty"`
-	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, prefer, require,
-	// verify-ca or verify-full. Default: prefer.
-	SSLMode string `yaml:"sslmode,omitempty"`
+	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, prefer, require, verify-ca or verify-full. Only
+	// the last two check its certificate, and verify-full also for whom it is. Default: prefer.
+	SSLMode      string `yaml:"sslmode,omitempty"`
+	Certificates `yaml:",inline"`
 	// Strategy is how the next version comes about: alternate makes another login under one owner role; clone makes one with
 	// copies of the grants of the one before; same-user changes the password of the login, with a gap. Default: alternate.
 	Strategy string `yaml:"strategy,omitempty"`
@@ -129,15 +130,8 @@ type Redis struct {
 	Address string `yaml:"address,omitempty"`
 	// TLS is whether TLS is used towards the server: auto, disable, require, verify-ca or verify-full. Only the last two check its
 	// certificate, and verify-full also for whom it is. Default: auto, which finds out.
-	TLS string `yaml:"tls,omitempty"`
-	// CA is where the certificates are kept of those who may have signed the server's, as PEM. Default: those that the system trusts.
-	CA *KeyRef `yaml:"ca,omitempty"`
-	// ServerName is the name that the server's certificate has to be for. Default: the host of its address, or an address or name of
-	// its pod.
-	ServerName string `yaml:"serverName,omitempty"`
-	// Certificate is a Secret of the type kubernetes.io/tls, which is shown to a server that wants a certificate of its clients.
-	// Default: none is.
-	Certificate string `yaml:"certificate,omitempty"`
+	TLS          string `yaml:"tls,omitempty"`
+	Certificates `yaml:",inline"`
 	// Admin is the user that changes ACL users.
 	Admin Admin `yaml:"admin,omitempty"`
 }
