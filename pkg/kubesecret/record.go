@@ -2,6 +2,7 @@ package kubesecret
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,7 +47,7 @@ func (s *Store) unreadable(p pair, err error) error {
 		has = "it has the keys " + strings.Join(keys, ", ")
 	}
 	return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s: %w", s.secret(), err),
-		has+"; say in the target's config which of them to rotate"))
+		has+"; "+cmp.Or(rotation.Hint(err), "say in the target's config which of them to rotate")))
 }
 
 // numbered is c as the version on record that it is, the active one if there are several; without a number if it

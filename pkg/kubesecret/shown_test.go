@@ -92,6 +92,34 @@ func TestWhatIsShownIsLookedAtBeforehand(t *testing.T) {
 	}
 }
 
+// What a step of a plan would write is told as it will be when its turn has come: after what the steps before it write.
+func TestAPlanGoesByWhatIsWrittenBefore(t *testing.T) {
+	server, client := serve(t, appSecret(), boardSecret())
+	s := withBoard(client.CoreV1())
+	begun(t, s)
+	before := server.get(board)
+	rec := load(t, s)
+	const app, shown, note = "secret default/postgresql-credentials: ", "secret default/accepted-logins: ", "set annotation kubectl-rotate/record"
+	for _, step := range []struct {
+		view rotation.View
+		want []string
+	}{
+		{both, []string{shown + "change key ids", app + note}},
+		{rotation.View{Active: 2, Accept: []rotation.Version{1, 2}}, []string{app + "change key password", app + "change key url", app + "change key username", app + note}},
+		{only(2), []string{shown + "change key ids", app + note}},
+	} {
+		got, err := s.Plan(t.Context(), rec, step.view)
+		must(t, err)
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", step.view, diff)
+		}
+		rec.Editions = append(rec.Editions, rotation.Edition{N: rec.Latest().N + 1, View: step.view})
+	}
+	if diff := cmp.Diff(before, server.get(board)); diff != "" {
+		t.Errorf("planning wrote (-before +after):\n%s", diff)
+	}
+}
+
 // A ConfigMap that can't be written, or that somebody else writes, is refused as a Secret is, in words that fit it.
 func TestAConfigMapThatIsNotOursToWrite(t *testing.T) {
 	yes := true
