@@ -155,3 +155,15 @@ func TestSessionsEndAfterEveryPodRefusesTheLeakedValue(t *testing.T) {
 		t.Errorf("a scheduled rotation: %v", got)
 	}
 }
+
+// The rollout that has every pod sign with the new key has it refuse the old one too: no second one is announced.
+func TestOneRolloutAnswersALeak(t *testing.T) {
+	k, _, _ := answering()
+	if k.forget().Plan != nil {
+		t.Error("a second rollout is planned")
+	}
+	k.intent.Compromised = false
+	if k.forget().Plan == nil {
+		t.Error("without a leak it is one of three, and not planned")
+	}
+}

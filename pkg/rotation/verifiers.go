@@ -157,7 +157,7 @@ func (k *verifiers) alone(v View) bool { return slices.Equal(v.Accept, []Version
 
 // forget has every verifier refuse the other versions.
 func (k *verifiers) forget() Step {
-	return k.everywhere(spread{
+	step := k.everywhere(spread{
 		name: StepForget, goal: "no pod accepts the old version", fits: k.alone, settles: true,
 		want: func(rec Record, target Credential) Wanted {
 			want := Wanted{Accept: []Credential{target}}
@@ -169,6 +169,10 @@ func (k *verifiers) forget() Step {
 			return want
 		},
 	})
+	if k.intent.Compromised {
+		step.Plan = nil // the rollout before it brings every pod there already
+	}
+	return step
 }
 
 // retire forgets the values of the other versions.
