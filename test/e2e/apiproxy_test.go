@@ -178,7 +178,7 @@ func changes(r *http.Request) bool {
 	case r.Method == http.MethodGet,
 		strings.HasPrefix(r.URL.Path, "/apis/authorization.k8s.io/"), strings.HasPrefix(r.URL.Path, "/apis/authentication.k8s.io/"),
 		strings.HasSuffix(r.URL.Path, "/portforward"), strings.HasSuffix(r.URL.Path, "/exec"),
-		strings.HasSuffix(r.URL.Path, "/events"), strings.Contains(r.URL.Path, "/configmaps"):
+		strings.HasSuffix(r.URL.Path, "/events"), strings.HasSuffix(r.URL.Path, "/configmaps"), strings.HasSuffix(r.URL.Path, "-rotate-history"):
 		return false
 	}
 	return true

@@ -14,20 +14,25 @@ import (
 
 // attacker mints tokens with a stolen key, and shows one to every pod there is every 20 ms.
 type attacker struct {
-	w     *world
-	name  string
-	value []byte
-	stop  context.CancelFunc
-	all   sync.WaitGroup
-	mu    sync.Mutex
-	last  time.Time // when a token of his was last accepted
+	w    *world
+	mint func() string // a token of the stolen key
+	stop context.CancelFunc
+	all  sync.WaitGroup
+	mu   sync.Mutex
+	last time.Time // when a token of his was last accepted
 }
 
-// attacked has somebody use a stolen key, and returns once he has got in.
+// attacked has somebody use a stolen secret, and returns once he has got in.
 func (w *world) attacked(name string, value []byte) *attacker {
 	w.Helper()
+	return w.attackedWith(func() string { return forge(name, value) })
+}
+
+// attackedWith is attacked with whatever mints the tokens.
+func (w *world) attackedWith(mint func() string) *attacker {
+	w.Helper()
 	ctx, stop := context.WithCancel(w.ctx)
-	a := &attacker{w: w, name: name, value: value, stop: stop}
+	a := &attacker{w: w, mint: mint, stop: stop}
 	w.Cleanup(func() { stop(); a.all.Wait() })
 	a.all.Go(func() {
 		known := map[string]bool{}
@@ -60,7 +65,7 @@ func tick(ctx context.Context, d time.Duration) {
 
 func (a *attacker) tries(ctx context.Context, ip string) {
 	for ctx.Err() == nil {
-		if answers(ctx, ip, forge(a.name, a.value)) == http.StatusOK {
+		if answers(ctx, ip, a.mint()) == http.StatusOK {
 			a.mu.Lock()
 			a.last = time.Now()
 			a.mu.Unlock()

@@ -78,8 +78,8 @@ func aSet(t *testing.T) map[string][]byte {
 
 const partner = `{"kty":"RSA","kid":"partner","n":"AQAB","e":"AQAB"}`
 
-// signedAs is a token of the key that signs by data, for a minute from now, and its key id.
-func signedAs(t *testing.T, data map[string][]byte) (token, kid string) {
+// ringOf is data as the backend reads it.
+func ringOf(t *testing.T, data map[string][]byte) *keyring.Keyring {
 	t.Helper()
 	ring, err := keyring.FromSet(data["signing-key"], data["jwks.json"])
 	if data["jwks.json"] == nil {
@@ -94,7 +94,19 @@ func signedAs(t *testing.T, data map[string][]byte) (token, kid string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err = ring.Sign(jwt.RegisteredClaims{Subject: "demo", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))})
+	return ring
+}
+
+// minute are the claims of a token that is valid for a minute from now.
+func minute() jwt.Claims {
+	return jwt.RegisteredClaims{Subject: "demo", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}
+}
+
+// signedAs is a token of the key that signs by data, for a minute from now, and its key id.
+func signedAs(t *testing.T, data map[string][]byte) (token, kid string) {
+	t.Helper()
+	ring := ringOf(t, data)
+	token, err := ring.Sign(minute())
 	if err != nil {
 		t.Fatal(err)
 	}
