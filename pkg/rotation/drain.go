@@ -62,9 +62,9 @@ func (o *overlap) glimpse(ctx context.Context, rec Record, only bool) {
 		o.quiet = time.Time{}
 		return
 	}
-	found, err := o.stragglers(ctx, rec)
+	use, err := o.inUse(ctx, rec)
 	switch {
-	case err != nil || found == nil || len(found.all)+len(found.silent) > 0:
+	case err != nil || !use.Known || len(use.Sessions)+len(use.Silent) > 0: // whose sessions they are does not count
 		o.quiet = time.Time{}
 	case o.quiet.IsZero():
 		o.quiet = o.Now()
@@ -102,29 +102,38 @@ type podOf struct {
 	p Pod
 }
 
-// stragglers looks at every other version; nil means that the system cannot tell.
-func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
-	found := &stragglers{}
-	var sessions []Session
+// inUse is who uses any of the other versions; not Known means that the system cannot tell of one of them.
+func (o *overlap) inUse(ctx context.Context, rec Record) (all Usage, err error) {
 	for _, c := range o.apart(rec) {
 		use, err := o.System.InUse(ctx, c)
 		if err != nil {
-			return nil, fmt.Errorf("who uses %s: %w", c.ID, err)
+			return Usage{}, fmt.Errorf("who uses %s: %w", c.ID, err)
 		}
 		if !use.Known {
-			return nil, nil
+			return Usage{}, nil
 		}
-		sessions = append(sessions, use.Sessions...)
-		found.hush(use.Silent)
+		all.Sessions, all.Silent = append(all.Sessions, use.Sessions...), append(all.Silent, use.Silent...)
 	}
-	if len(sessions) == 0 {
+	all.Known = true
+	return all, nil
+}
+
+// stragglers looks at every other version; nil means that the system cannot tell.
+func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
+	use, err := o.inUse(ctx, rec)
+	if err != nil || !use.Known {
+		return nil, err
+	}
+	found := &stragglers{}
+	found.hush(use.Silent)
+	if len(use.Sessions) == 0 {
 		return found, nil
 	}
 	workloads, err := o.Consumers.Workloads(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range sessions {
+	for _, s := range use.Sessions {
 		found.add(s, workloads, func() string { return o.who(ctx, s) })
 	}
 	return found, nil

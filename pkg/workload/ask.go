@@ -32,15 +32,42 @@ func (c *Consumers) nodesDown(ctx context.Context, pods []*corev1.Pod) map[strin
 	}
 	down := map[string]bool{}
 	var mu sync.Mutex
-	inParallel(names, func(name string) {
+	inParallel(c.unheard(names), func(name string) {
 		node, err := c.node(ctx, name)
-		if apierrors.IsNotFound(err) || err == nil && isSilent(node) {
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && isSilent(node):
 			mu.Lock()
 			defer mu.Unlock()
 			down[name] = true
+		case err == nil:
+			c.heard(name)
 		}
 	})
 	return down
+}
+
+// fresh is how long it need not be asked again for a node that reports: it takes 40 s and more until one that does not is said to be
+// silent, and a rollout is looked at several times a second.
+const fresh = 5 * time.Second
+
+// unheard are those of the nodes that have to be asked for.
+func (c *Consumers) unheard(names []string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(names, func(name string) bool {
+		at, known := c.nodes[name]
+		return known && time.Since(at) < fresh
+	})
+}
+
+// heard takes down that a node reports.
+func (c *Consumers) heard(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nodes == nil {
+		c.nodes = map[string]time.Time{}
+	}
+	c.nodes[name] = time.Now()
 }
 
 // node reads a node. Once that was forbidden it is not tried again.

@@ -42,6 +42,7 @@ type Consumers struct {
 	owners map[types.UID]metav1.OwnerReference // what controls a ReplicaSet, which does not change
 	words  map[crash]string                    // the last words of a crashed container
 	blind  error                               // why no node may be asked for
+	nodes  map[string]time.Time                // when a node was last seen to report, by the local clock
 	moves  map[string]int                      // how often a template was given a label
 }
 

@@ -194,7 +194,7 @@ func TestNodesDown(t *testing.T) {
 	}{
 		{"a pod that is well", []runtime.Object{silent}, nil, newPod(), false, 0},
 		{"a silent node", []runtime.Object{silent}, nil, newPod(notReady), true, 2},
-		{"a node that says it is not ready", []runtime.Object{ill}, nil, newPod(notReady), false, 2},
+		{"a node that says it is not ready, just now", []runtime.Object{ill}, nil, newPod(notReady), false, 1},
 		{"a node that is no more", nil, nil, newPod(notReady), true, 2},
 		{"not permitted: asked for once", []runtime.Object{silent}, forbid, newPod(notReady), false, 1},
 	} {
