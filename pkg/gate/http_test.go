@@ -86,6 +86,7 @@ func TestPrometheusWantsEveryValueWithinItsBounds(t *testing.T) {
 		{"above", vector("0", "1.5"), nil, &one, rotation.Failed, "1.5 of pod p1, at most 1"},
 		{"below", vector("0.5"), &one, nil, rotation.Failed, "0.5 of pod p0, at least 1"},
 		{"between", vector("3"), &one, &five, rotation.Done, "3 of pod p0, between 1 and 5"},
+		{"more than any number", `{"status":"success","data":{"resultType":"scalar","result":[1700000000.1,"+Inf"]}}`, &five, nil, rotation.Done, "+Inf, at least 5"},
 		{"a scalar", `{"status":"success","data":{"resultType":"scalar","result":[1700000000.1,"7"]}}`, nil, &five, rotation.Failed, "7, at most 5"},
 		{"nothing", vector(), nil, &one, rotation.Waiting, "or vector(0)"},
 		{"no number", vector("NaN"), nil, &one, rotation.Waiting, "NaN, which is no number"},
@@ -116,6 +117,39 @@ func TestPrometheusThatDoesNotAnswerSaysNothing(t *testing.T) {
 		}
 		if n, err := p.Total(t.Context(), "errors", time.Minute); err == nil {
 			t.Errorf("%s: %v in all", name, n)
+		}
+	}
+}
+
+// What stands in front of Prometheus, or in its place, is named for what it does; nobody else is shown the token.
+func TestWhatIsNotPrometheusIsNamed(t *testing.T) {
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") })
+	for name, c := range map[string]struct {
+		answer func(http.ResponseWriter)
+		want   string
+	}{
+		"a page to log in at": {func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, "it answers 200, with something else than JSON"},
+		"a proxy without a token": {func(w http.ResponseWriter) {
+			w.WriteHeader(401)
+			fmt.Fprint(w, `{"message":"Unauthorized"}`)
+		}, "it answers 401: the token is not accepted, or there is none"},
+		"a redirect": {func(w http.ResponseWriter) {
+			w.Header().Set("Location", elsewhere)
+			w.WriteHeader(307)
+		}, "it answers 307: no redirect is followed"},
+		"another API": {func(w http.ResponseWriter) { fmt.Fprint(w, `{"ok":true}`) }, "it answers 200, with nothing that Prometheus says"},
+		"far too much": {func(w http.ResponseWriter) {
+			fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":%q},"value":[1,"1"]}]}}`, strings.Repeat("x", 10<<20))
+		}, "it answers with more than 4 MB"},
+		"a long error": {func(w http.ResponseWriter) {
+			fmt.Fprintf(w, `{"status":"error","error":%q}`, strings.Repeat("ü", 1<<20))
+		}, strings.Repeat("ü", 200) + "…"},
+	} {
+		p := &Prometheus{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) { c.answer(w) }), Client: http.DefaultClient, Token: rotation.NewSecret([]byte("t0ken"))}
+		five := 5.0
+		_, err := (&Bounds{p, "errors", nil, &five}).Look(t.Context(), rotation.Record{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
 }

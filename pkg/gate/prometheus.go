@@ -51,6 +51,9 @@ const Since = "{since}"
 // mostAnswered is how much of an answer is read: a gate's query has a few values.
 const mostAnswered = 4 << 20
 
+// mostSaid is how many bytes of an error of Prometheus are shown.
+const mostSaid = 400
+
 // Look is bad when a value is out of bounds. None at all, and one that is no number, say nothing.
 func (b *Bounds) Look(ctx context.Context, _ rotation.Record) (rotation.Item, error) {
 	samples, err := b.query(ctx, b.Query)
@@ -61,12 +64,12 @@ func (b *Bounds) Look(ctx context.Context, _ rotation.Record) (rotation.Item, er
 		return rotation.Item{Phase: rotation.Waiting, Note: "the query finds nothing; add `or vector(0)` where that means none"}, nil
 	}
 	worst, of, over := 0.0, "", math.Inf(-1)
-	for _, s := range samples {
+	for i, s := range samples {
 		v, err := s.number()
 		if err != nil {
 			return rotation.Item{Phase: rotation.Waiting, Note: err.Error()}, nil
 		}
-		if by := b.over(v); by > over {
+		if by := b.over(v); by > over || i == 0 {
 			worst, of, over = v, named(s.Metric), by
 		}
 	}
@@ -152,18 +155,38 @@ func (p *Prometheus) query(ctx context.Context, query string) ([]sample, error) 
 	if !p.Token.Empty() {
 		r.Header.Set("Authorization", "Bearer "+string(p.Token.Reveal()))
 	}
-	status, body, err := ask(p.Client, r, mostAnswered)
+	way := *p.Client
+	way.CheckRedirect = stay // the token and the query are for nobody else
+	status, body, err := ask(&way, r, mostAnswered+1)
 	if err != nil {
 		return nil, fmt.Errorf("asking Prometheus: %w", err)
 	}
-	var a answer
-	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("asking Prometheus: it answers %d, with something else than JSON", status)
-	}
-	if a.Status != "success" {
-		return nil, fmt.Errorf("asking Prometheus: %s", a.Error)
+	a, err := readAnswer(status, body)
+	if err != nil {
+		return nil, fmt.Errorf("asking Prometheus: %w", err)
 	}
 	return a.samples()
+}
+
+// readAnswer is a query's answer that is one. What stands in front of Prometheus answers in its own way, in JSON or not.
+func readAnswer(status int, body []byte) (a answer, err error) {
+	switch bad := json.Unmarshal(body, &a); {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return a, fmt.Errorf("it answers %d: the token is not accepted, or there is none", status)
+	case status >= 300 && status <= 399:
+		return a, fmt.Errorf("it answers %d: no redirect is followed, the address has to be the one that it leads to", status)
+	case len(body) > mostAnswered:
+		return a, fmt.Errorf("it answers with more than %d MB: have the query give fewer series", mostAnswered>>20)
+	case bad != nil:
+		return a, fmt.Errorf("it answers %d, with something else than JSON", status)
+	case a.Status == "success":
+		return a, nil
+	case a.Error == "":
+		return a, fmt.Errorf("it answers %d, with nothing that Prometheus says", status)
+	case len(a.Error) > mostSaid:
+		a.Error = strings.ToValidUTF8(a.Error[:mostSaid], "") + "…"
+	}
+	return a, errors.New(a.Error)
 }
 
 // samples are the values of a vector, or the one of a scalar.

@@ -153,7 +153,7 @@ func TestEventsStandOnTheSecret(t *testing.T) {
 func TestAddressesShowInNoError(t *testing.T) {
 	full, _ := receiver(t, 403)
 	for name, address := range map[string]string{
-		"refused": full + "/services/s3cret", "nobody there": "http://127.0.0.1:1/s3cret", "no address": "http://s3cret\x7f/", "no scheme": "s3cret",
+		"refused": full + "/services/s3cret", "nobody there": "http://127.0.0.1:1/s3cret", "no address": "http://s3cret\x7f/", "no scheme": "s3cret", "another scheme": "s3cret:x",
 		"no host": "https://", "empty": "",
 	} {
 		for _, tell := range []func(context.Context, Message) error{
@@ -165,5 +165,26 @@ func TestAddressesShowInNoError(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// A redirect would take a key to another host, or end at a page to log in at that answers 200.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	elsewhere, got := receiver(t, 200)
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		s := httptest.NewServer(http.RedirectHandler(elsewhere+"/s3cret", status))
+		t.Cleanup(s.Close)
+		for name, tell := range map[string]func(context.Context, Message) error{
+			"slack": Slack{URL: rotation.NewSecret([]byte(s.URL))}.Tell, "json": JSON{URL: rotation.NewSecret([]byte(s.URL))}.Tell,
+			"pagerduty": PagerDuty{URL: s.URL, Key: rotation.NewSecret([]byte("s3cret"))}.Tell,
+			"grafana":   Grafana{URL: s.URL, Token: rotation.NewSecret([]byte("s3cret")), Client: s.Client()}.Tell,
+		} {
+			if err := tell(t.Context(), message(Failed)); err == nil || !strings.Contains(err.Error(), "redirect") || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%s, %d: %v", name, status, err)
+			}
+		}
+	}
+	if len(*got) > 0 {
+		t.Errorf("the other host was told %v", *got)
 	}
 }

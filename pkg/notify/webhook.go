@@ -91,25 +91,27 @@ func (g Grafana) Tell(ctx context.Context, m Message) error {
 	return post(ctx, g.Client, strings.TrimSuffix(g.URL, "/")+"/api/annotations", string(g.Token.Reveal()), annotation)
 }
 
-// post sends body as JSON. Its errors name neither the address nor the token.
+// post sends body as JSON. Its errors name neither the address nor the token. It follows no redirect: one would carry the body, with
+// PagerDuty's key in it, to another host, or end at a page to log in at, which answers 200 and has told nobody.
 func post(ctx context.Context, c *http.Client, address, token string, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("writing what is to be told: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSpace(address), bytes.NewReader(text))
-	if err != nil {
-		return errors.New("the address in the secret is none") // the error would repeat it
+	if err != nil || r.URL.Hostname() == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+		return errors.New("the address is none that begins with https://") // errors from below would repeat it
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "kubectl-rotate")
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	if c == nil {
-		c = http.DefaultClient
+	straight := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if c != nil {
+		straight.Transport, straight.Timeout = c.Transport, c.Timeout
 	}
-	answer, err := c.Do(r)
+	answer, err := straight.Do(r)
 	if err != nil {
 		var of *url.Error
 		if errors.As(err, &of) {
@@ -119,6 +121,9 @@ func post(ctx context.Context, c *http.Client, address, token string, body any) 
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16))
+	if answer.StatusCode >= 300 && answer.StatusCode <= 399 {
+		return fmt.Errorf("it answers %s: no redirect is followed, the address has to be the one that it leads to", answer.Status)
+	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return fmt.Errorf("it answers %s", answer.Status)
 	}
