@@ -7,7 +7,8 @@ const APIVersion = "kubectl-rotate/v1alpha1"
 type Config struct {
 	// APIVersion is kubectl-rotate/v1alpha1. Required in a file.
 	APIVersion string `yaml:"apiVersion"`
-	// Protected are patterns of contexts whose name has to be typed before anything begins: "*prod*". Default: none.
+	// Protected are patterns of contexts whose name has to be typed before anything begins: "*prod*", where * stands for any letters.
+	// Default: none.
 	Protected []string `yaml:"protected,omitempty"`
 	// Targets are what can be rotated, each under a name of its own.
 	Targets []Target `yaml:"targets"`
