@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
@@ -197,15 +198,49 @@ func (d discovery) drafts(namespace string) (all []config.Draft) {
 			all = append(all, d.draft(t, namespace, secret, form, readers, servers))
 		}
 	}
-	all = append(all, d.keyDrafts(namespace)...)
-	names := map[string]int{}
+	return withNames(onePerSecret(append(all, d.keyDrafts(namespace)...)))
+}
+
+// onePerSecret leaves each Secret to one target, which is the most that a file may say; what else stands in it is told.
+func onePerSecret(all []config.Draft) (kept []config.Draft) {
+	of := map[string]int{}
+	for _, d := range all {
+		i, taken := of[d.Target.Secret.Name]
+		if !taken {
+			of[d.Target.Secret.Name] = len(kept)
+			kept = append(kept, d)
+			continue
+		}
+		kept[i].Seen = append(kept[i].Seen, fmt.Sprintf(
+			"What is for kind %s in the same Secret is in no target: a Secret belongs to one. It can be rotated once it has a Secret of its own.", d.Target.Kind))
+	}
+	return kept
+}
+
+// withNames gives each target a name: its kind, or, where there are several of a kind, that of its Secret as far as it may be one.
+func withNames(all []config.Draft) []config.Draft {
+	taken := map[string]bool{}
 	for i := range all {
 		t := &all[i].Target
-		if names[t.Name]++; names[t.Name] > 1 || count(all, t.Kind) > 1 {
+		if count(all, t.Kind) > 1 {
 			t.Name = strings.ReplaceAll(t.Secret.Name, ".", "-")
 		}
+		t.Name = unused(t.Name, taken)
+		taken[t.Name] = true
 	}
 	return all
+}
+
+// unused is base as a label that is not taken yet.
+func unused(base string, taken map[string]bool) string {
+	tail := ""
+	for n := 2; ; n++ {
+		name := strings.TrimRight(base[:min(len(base), validation.DNS1123LabelMaxLength-len(tail))], "-") + tail
+		if !taken[name] {
+			return name
+		}
+		tail = fmt.Sprintf("-%d", n)
+	}
 }
 
 func count(all []config.Draft, kind config.Kind) (n int) {

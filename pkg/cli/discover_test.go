@@ -3,6 +3,7 @@ package cli
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,5 +116,27 @@ func TestTheRunbooksLayoutIsFoundUnderItsName(t *testing.T) {
 	}
 	if drafts[0].Target.Name != "postgres" || drafts[0].Target.Secret.Name != "postgresql-credentials" || drafts[0].Target.Postgres.Pod != "postgresql-0" {
 		t.Errorf("got %+v", drafts)
+	}
+}
+
+// A Secret with all that an application has is common; names of Secrets are longer, and may have dots.
+func TestWhateverIsFoundMakesAValidFile(t *testing.T) {
+	long := strings.Repeat("long-", 15) + "db"
+	drafts := drafted(t, databasePod("pg-0", "pg", "postgres:16"), databasePod("redis-0", "redis", "redis:7"),
+		secretOf("app-env", map[string]string{"DATABASE_URL": "postgres://app:geheim@pg/app", "REDIS_URL": "redis://app:geheim@redis:6379", "JWT_SECRET": "geheim"}),
+		secretOf(long, map[string]string{"username": "a", "password": "geheim"}), secretOf(long+"-2", map[string]string{"username": "b", "password": "geheim"}),
+		secretOf("a.db", map[string]string{"username": "c", "password": "geheim"}), secretOf("a-db", map[string]string{"username": "d", "password": "geheim"}),
+		reading("app", "app-env", long, long+"-2", "a.db", "a-db"))
+	text, err := config.DraftFile(drafts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Parse("init", text); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for _, want := range []string{"kind redis in the same", "kind jwt in the same", "name: a-db-2"} {
+		if !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(string(text), "#", "")), " "), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }
