@@ -32,3 +32,10 @@ func (o *opened) canary(asked bool) {
 		return []rotation.Item{{Name: "canary", Phase: rotation.Done, Note: strings.Join(plan, "; ")}}, err
 	})
 }
+
+// sayNoCanary tells who has asked for a canary of signing keys why there is none.
+func (g *global) sayNoCanary(asked bool) {
+	if asked {
+		g.say("note: no canary: every pod knows the new key, and is asked about it where there is a probe, before any pod signs with it")
+	}
+}

@@ -127,6 +127,10 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 	}
 	protected := found.ProtectedBy(clients.Context) != ""
 	q.canary = q.canary || protected && !q.canarySet && !q.back && !q.compromised
+	if q.canary && t.Kind == config.KindJWT { // its list has none
+		g.sayNoCanary(q.canarySet)
+		q.canary = false
+	}
 	o, err := g.openTarget(ctx, clients, t, q.runFlags)
 	if err == nil && protected {
 		o.protected = clients.Context

@@ -74,7 +74,7 @@ func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
 func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, admin string, canary bool) []rbacv1.Role {
 	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
 	rules := engineOf(t.Kind).rules(t, via)
-	if canary {
+	if canary && t.Kind != config.KindJWT { // whose list has none
 		rules[""] = append(rules[""], workload.CanaryRules()...)
 	}
 	if server := t.Server(); admin != "" && server.Section != "" && server.Admin.Secret == nil {
