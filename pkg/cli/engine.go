@@ -48,6 +48,7 @@ type opening struct {
 	via       kube.Via
 	terminate bool                             // sessions of the old version may be ended
 	reassign  bool                             // what a login has come to own may be given to its owner
+	leaked    bool                             // the value in use has
 	say       func(format string, args ...any) // a line for the operator
 }
 
@@ -155,7 +156,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	in := opening{
 		clients: clients, target: t, server: t.Server(), namespace: namespace, via: kube.Via(f.via), say: g.say,
 		terminate: f.stragglers == "terminate",
-		reassign:  slices.Contains(f.accept, acceptReassign),
+		reassign:  slices.Contains(f.accept, acceptReassign), leaked: f.compromised,
 	}
 	o, err := e.open(ctx, in)
 	if err != nil {

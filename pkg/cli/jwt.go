@@ -84,6 +84,7 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 		return nil, err
 	}
 	layout := layoutOfKeys(in.target, named)
+	layout.Leaked = in.leaked
 	store := keyStore(in, layout)
 	unasked := jwtkeys.Unasked{Layout: layout, Algorithm: in.target.JWT.Algorithm, Lives: in.target.JWT.Lifetime.Duration, Leeway: in.target.JWT.Leeway.Duration}
 	o.Store, o.System, o.Reloads = store, unasked, in.target.JWT.Reloads

@@ -24,6 +24,9 @@ type Layout struct {
 	Set string
 	// Apart says that the set stands in an object of its own, which ShowSet renders and Shown looks at.
 	Apart bool
+	// Leaked says that the key in use has leaked. Somebody may have taken it out of the set already, as he should, or it stands there
+	// with its private half, which is how it leaked: neither is a reason not to replace it.
+	Leaked bool
 	// Named are signing keys that consumers are handed one by one, by their names: those have to be there for a pod to
 	// start, and others are not seen. Nil: consumers are handed all there are.
 	Named []string

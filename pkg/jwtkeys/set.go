@@ -49,18 +49,26 @@ func (d document) find(k signingKey) int {
 	})
 }
 
-// check refuses a set in which verifiers can't tell the key in use, called id, from another one.
-func (d document) check(k signingKey, ids ...string) error {
+// check refuses a set in which verifiers can't tell the key in use, which has one of ids, from another one. Where it has leaked, it
+// may be out of the set already, or in it with its private half: it goes.
+func (d document) check(k signingKey, leaked bool, ids []string) error {
 	if k.public() == nil {
 		return rotation.WithHint(fmt.Errorf("is for public keys, and the key in use is %s: a set that holds it would give it away", k),
 			"take jwt.set out of the configuration: who verifies reads the secret itself")
 	}
 	i := d.find(k)
-	if i < 0 {
+	switch {
+	case i < 0 && leaked:
+		return nil
+	case i < 0:
 		return rotation.WithHint(errors.New("does not hold the public half of the key in use"),
 			fmt.Sprintf("add it with the kid %s, or say in the configuration which set it is that verifiers read: jwt.set, jwt.setIn", ids[0]))
 	}
-	err := d.checkEntry(d.keys[i], k, ids)
+	entry := d.keys[i]
+	if leaked {
+		entry = entry.without(privateMembers...)
+	}
+	err := d.checkEntry(entry, k, ids)
 	return rotation.WithHint(err, cmp.Or(rotation.Hint(err), fmt.Sprintf("correct what the set says of it: its kid should be %s, and no other key's", ids[0])))
 }
 
@@ -70,7 +78,7 @@ func (d document) checkEntry(entry object, k signingKey, ids []string) error {
 	switch {
 	case slices.ContainsFunc(entry, func(m member) bool { return slices.Contains(privateMembers, m.name) }):
 		return rotation.WithHint(errors.New("holds the private half of the key in use: whoever verifies can sign (RFC 7517, section 9.2)"),
-			"take it out, and rotate the key as one that has leaked: `kubectl rotate emergency-jwt`")
+			"rotate the key as one that has leaked, which takes it out: `kubectl rotate emergency-jwt`")
 	case kid == "":
 		return errors.New("holds the key in use without a kid: beside a second key it could not be told from that (RFC 7517, section 4.5)")
 	case len(slices.DeleteFunc(slices.Clone(d.keys), func(o object) bool { return o.text("kid") != kid })) > 1:
@@ -127,7 +135,10 @@ func entryLike(model object, k signingKey, kid string) object {
 		entry = entry.with(m[0], m[1])
 	}
 	if len(model) == 0 {
-		entry = entry.with("use", "sig").with("alg", k.algorithms()[0])
+		entry = entry.with("use", "sig")
+		if fit := k.algorithms(); len(fit) == 1 { // which of several it is, nothing says
+			entry = entry.with("alg", fit[0])
+		}
 	}
 	return entry.with("kid", kid)
 }
@@ -166,12 +177,15 @@ func (l Layout) kidIn(data map[string][]byte, k signingKey, ids ...string) (stri
 	}
 	d, err := readDocument(text)
 	if err == nil {
-		err = d.check(k, ids...)
+		err = d.check(k, l.Leaked && l.signer(), ids)
 	}
 	if err != nil {
 		return "", rotation.WithHint(fmt.Errorf("key %s %w", l.Set, err), cmp.Or(rotation.Hint(err), "mend it, or say in the configuration which key holds the set: jwt.set"))
 	}
-	return d.keys[d.find(k)].text("kid"), nil
+	if i := d.find(k); i >= 0 {
+		return d.keys[i].text("kid"), nil
+	}
+	return ids[0], nil
 }
 
 // Shown refuses a set apart in which the key in use can't be told from another one.

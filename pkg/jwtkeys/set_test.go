@@ -301,6 +301,54 @@ func TestSetsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Whoever has taken a stolen key out of the set already did right, and where it stands with its private half that is how it was stolen: the
+// answer to the leak goes on from there. Any other rotation is refused.
+func TestAStolenKeyMayStandInTheSetAsItDoes(t *testing.T) {
+	rsa, ec := newRSA(), newP256()
+	for _, apart := range []bool{false, true} {
+		for _, c := range []struct {
+			old      any
+			set, alg string
+		}{
+			{rsa, "", ""},
+			{ec, "", `"alg":"ES256"`},
+			{ec, jwkOf(ec, `"kid":"`+idOf(ec)+`"`), ""},
+		} {
+			old, alg := c.old, c.alg
+			l := Layout{Key: "key.pem", Set: "jwks.json", Apart: apart}
+			was := text{"key.pem": pkcs8(t, old), "jwks.json": `{"keys":[` + c.set + `]}`}
+			parse := func() (rotation.Credential, error) {
+				c, err := l.Parse(was.data())
+				if err == nil && apart {
+					err = l.Shown(c, was.data())
+				}
+				return c, err
+			}
+			if _, err := parse(); err == nil {
+				t.Error("nothing has leaked, and nobody asks")
+			}
+			l.Leaked = true
+			current, err := parse()
+			if err != nil || current.ID != idOf(old) {
+				t.Fatalf("the key in use is %s, %v", current.ID, err)
+			}
+			current.V = 1
+			next, err := Unasked{Layout: l}.Generate(t.Context(), 2, current)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changes, err := l.ShowSet(view(2, 2), live(current, next), was.data())
+			if err != nil {
+				t.Fatal(err)
+			}
+			set := string(changes["jwks.json"])
+			if !strings.Contains(set, next.ID) || strings.Contains(set, current.ID) || strings.Contains(set, `"d"`) || !strings.Contains(set, alg) || alg == "" && strings.Contains(set, "alg") {
+				t.Errorf("the set became %s", set)
+			}
+		}
+	}
+}
+
 // FuzzRead holds for any value: it is read without a panic, what can be read has another like it, and a set that is written again
 // has as many keys.
 func FuzzRead(f *testing.F) {

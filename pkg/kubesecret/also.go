@@ -21,7 +21,7 @@ func (s *Store) others(ctx context.Context) (all []*corev1.Secret, err error) {
 		switch {
 		case apierrors.IsNotFound(err) && place.Shown != nil:
 			err = rotation.Refuse(rotation.WithHint(fmt.Errorf("%s, which is to show what to accept, does not exist: %w", place.secret(), err),
-				"put it back, or say in the target's config where it stands: setIn"))
+				"put it back, or say in the target's config where it stands: jwt.setIn"))
 		case apierrors.IsNotFound(err):
 			err = rotation.Refuse(rotation.WithHint(fmt.Errorf("%s, which is to hold the same login, does not exist: %w", place.secret(), err),
 				"put it back, or take it out of the target's config: also"))

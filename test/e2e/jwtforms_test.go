@@ -188,7 +188,7 @@ func signingAs(t *testing.T, form keyForm, lifetime time.Duration) *formed {
 	}
 	s := w.secret(signingKeys)
 	s.Data = data
-	_, err := w.kube.CoreV1().Secrets(w.ns).Update(w.ctx, s, metav1.UpdateOptions{})
+	_, err := w.kube.CoreV1().Secrets(w.ns).Update(w.ctx, s, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
 	w.must("making the signing keys", err)
 	w.changed("backend", f.handed)
 	w.calm()
