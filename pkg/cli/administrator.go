@@ -34,6 +34,9 @@ func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
 		admin.Password = password
 		return admin, err
 	}
+	if in.server.Pod == "" {
+		return admin, nil // there is none behind its Service, where it is dialed directly
+	}
 	found, err := discovered(ctx, in, admin)
 	if in.via == kube.ViaDirect && apierrors.IsNotFound(err) {
 		return admin, nil // it does not run in a pod

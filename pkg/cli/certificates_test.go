@@ -99,8 +99,9 @@ func TestPoolersAreNotCheckedForTheNameOfTheServer(t *testing.T) {
 func TestNamesOfServersInPods(t *testing.T) {
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db-0"}, Spec: corev1.PodSpec{Subdomain: "db"}}
 	pod.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.7"}, {IP: "2001:db8::7"}}
-	want := "10.0.0.7 2001:db8::7 db-0.db db-0.db.shop db-0.db.shop.svc db-0.db.shop.svc.cluster.local"
-	if got := strings.Join(aliases(pod), " "); got != want {
+	want := "10.0.0.7 2001:db8::7 db-0.db db-0.db.shop db-0.db.shop.svc db-0.db.shop.svc.cluster.local " +
+		"db-rw db-rw.shop db-rw.shop.svc db-rw.shop.svc.cluster.local"
+	if got := strings.Join(aliases(pod, "db-rw"), " "); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

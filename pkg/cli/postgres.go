@@ -108,7 +108,7 @@ func nodes(in opening, pods []corev1.Pod, admin postgres.Admin) (all []postgres.
 	for _, pod := range pods {
 		dialer := in.dialer(pod)
 		dialer.Socket = socket(in.via, p.Port, admin)
-		all = append(all, postgres.Node{Name: pod.Name, Port: uint16(p.Port), Aliases: aliases(pod), Dial: dialer.DialContext}) //nolint:gosec // validated
+		all = append(all, postgres.Node{Name: pod.Name, Port: uint16(p.Port), Aliases: aliases(pod, p.Service), Dial: dialer.DialContext}) //nolint:gosec // validated
 	}
 	return all
 }

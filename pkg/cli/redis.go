@@ -133,7 +133,7 @@ func (s stores) node(p corev1.Pod) redisacl.Node {
 	port := strconv.Itoa(s.in.server.Port)
 	d := s.in.dialer(p)
 	return redisacl.Node{
-		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port), Aliases: aliases(p),
+		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port), Aliases: aliases(p, s.in.server.Service),
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, network, net.JoinHostPort("localhost", port))
 		},

@@ -30,6 +30,9 @@ func serverRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
 		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
 	}
 	all[there] = append(all[there], wayRules(via)...)
+	if s := t.Server(); s.Pod == "" && via != kube.ViaDirect {
+		all[there] = append(all[there], serviceRule)
+	}
 	return all
 }
 

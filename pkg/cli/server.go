@@ -18,15 +18,26 @@ import (
 // is dialed directly need not have any.
 func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 	p, namespace := in.server, serverNamespace(in)
-	first, err := in.clients.Kube.CoreV1().Pods(namespace).Get(ctx, p.Pod, metav1.GetOptions{})
+	name, err := p.Pod, error(nil)
+	if name == "" {
+		name, err = podBehind(ctx, in.clients, namespace, p.Service)
+	}
+	switch {
+	case err != nil && in.via == kube.ViaDirect:
+		return nil, nil
+	case err != nil:
+		return nil, rotation.WithHint(fmt.Errorf("looking for the pod where the %s runs: %w", servers[in.target.Kind], err),
+			fmt.Sprintf("name the pod in the configuration (%s.pod), or another service (%s.service)", p.Section, p.Section))
+	}
+	first, err := in.clients.Kube.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err) && in.via == kube.ViaDirect:
 		return nil, nil
 	case apierrors.IsNotFound(err):
-		return nil, rotation.WithHint(fmt.Errorf("there is no pod %s/%s, where the %s should run", namespace, p.Pod, servers[in.target.Kind]),
+		return nil, rotation.WithHint(fmt.Errorf("there is no pod %s/%s, where the %s should run", namespace, name, servers[in.target.Kind]),
 			fmt.Sprintf("name the pod in the configuration (%s.pod), or the namespace with -n", p.Section))
 	case err != nil:
-		return nil, fmt.Errorf("reading pod %s/%s: %w", namespace, p.Pod, err)
+		return nil, fmt.Errorf("reading pod %s/%s: %w", namespace, name, err)
 	}
 	return siblings(ctx, in, *first)
 }
@@ -53,9 +64,12 @@ func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, 
 	return pods, nil
 }
 
-// settled is in with the server's container named: the one that declares its port, else the first.
+// settled is in with the server's pod named, and its container: the one that declares its port, else the first.
 func settled(in opening, pods []corev1.Pod) opening {
 	p := &in.server
+	if len(pods) > 0 {
+		p.Pod = pods[0].Name
+	}
 	if p.Container != "" || len(pods) == 0 || len(pods[0].Spec.Containers) == 0 {
 		return in
 	}
@@ -86,13 +100,20 @@ func keep(pods []corev1.Pod) []string {
 	return nil
 }
 
-// aliases are what the server in a pod goes by: the pod's addresses, and its names under the governing Service of a StatefulSet.
-func aliases(p corev1.Pod) (all []string) {
+// aliases are what the server in a pod goes by: the pod's addresses, its names under the governing Service of a StatefulSet, and those of the
+// Service that it was found behind.
+func aliases(p corev1.Pod, service string) (all []string) {
 	for _, ip := range p.Status.PodIPs {
 		all = append(all, ip.IP)
 	}
+	var names []string
 	if sub := p.Spec.Subdomain; sub != "" {
-		name := p.Name + "." + sub
+		names = append(names, p.Name+"."+sub)
+	}
+	if service != "" {
+		names = append(names, service)
+	}
+	for _, name := range names {
 		all = append(all, name, name+"."+p.Namespace, name+"."+p.Namespace+".svc", name+"."+p.Namespace+".svc.cluster.local")
 	}
 	return all

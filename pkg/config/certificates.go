@@ -11,7 +11,7 @@ type Certificates struct {
 	// CA is where the certificates are kept of those who may have signed the server's, as PEM. Default: those that the system trusts.
 	CA *KeyRef `yaml:"ca,omitempty"`
 	// ServerName is the name that the server's certificate has to be for. Default: the host of its address, or an address or name of
-	// its pod.
+	// its pod, or a name of the service that the pod was found behind.
 	ServerName string `yaml:"serverName,omitempty"`
 	// Certificate is a Secret of the type kubernetes.io/tls, which is shown to a server that wants a certificate of its clients.
 	// Default: none is.

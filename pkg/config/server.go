@@ -10,7 +10,8 @@ import (
 // Server is where the server of a target runs and who administers it, whatever its kind.
 type Server struct {
 	Section   string // of the file: postgres
-	Pod       string
+	Pod       string // "" where it is to be found behind Service
+	Service   string
 	Container string // "" where it is to be found out
 	Namespace string // "" is the target's
 	Port      int
@@ -24,13 +25,13 @@ func (t Target) Server() Server {
 	switch {
 	case t.Postgres != nil:
 		p := t.Postgres
-		return Server{"postgres", p.Pod, p.Container, p.Namespace, p.Port, p.Address, p.Admin, p.secrets()}
+		return Server{"postgres", p.Pod, p.Service, p.Container, p.Namespace, p.Port, p.Address, p.Admin, p.secrets()}
 	case t.Redis != nil:
 		r := t.Redis
-		return Server{"redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
+		return Server{"redis", r.Pod, "", r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
 	case t.JWT != nil && t.JWT.Sessions != nil:
 		r := t.JWT.Sessions.Redis
-		return Server{"jwt.sessions.redis", r.Pod, r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
+		return Server{"jwt.sessions.redis", r.Pod, "", r.Container, r.Namespace, r.Port, r.Address, r.Admin, r.secrets()}
 	}
 	return Server{}
 }

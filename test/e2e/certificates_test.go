@@ -20,25 +20,25 @@ hostssl all all localhost scram-sha-256 clientcert=verify-ca
 host all all all scram-sha-256
 `
 
-// A server with certificates of the cluster's own CA, as cert-manager makes them, wants one of its clients too. What is missing is said, each with
+// A server with certificates of the cluster's own CA, for its Service, as cert-manager and operators make them, wants one of its clients too. What is missing is said, each with
 // the field that names it, before anything begins; then a rotation goes through, and each login is proven by one.
 func TestServerWithCertificates(t *testing.T) {
 	long(t)
 	w := newWorld(t)
 	ca := newIssuer(w)
-	server, key := ca.signs(&x509.Certificate{DNSNames: []string{"*.postgresql." + w.ns + ".svc"}})
+	server, key := ca.signs(&x509.Certificate{DNSNames: []string{"postgresql." + w.ns + ".svc"}})
 	w.certified(server, key, ca.text)
 	own, ownKey := ca.signs(&x509.Certificate{Subject: pkix.Name{CommonName: "postgres"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	w.secretOf(w.ns, "postgresql-client", map[string]string{"ca.crt": ca.text, "tls.crt": own, "tls.key": ownKey})
 	w.secretOf(w.ns, "other-ca", map[string]string{"ca.crt": newIssuer(w).text})
 
 	before := w.fingerprint()
-	const mine = "sslmode: verify-full, ca: {name: postgresql-client, key: ca.crt}, certificate: postgresql-client"
+	const mine = "service: postgresql, sslmode: verify-full, ca: {name: postgresql-client, key: ca.crt}, certificate: postgresql-client"
 	for _, c := range []struct{ postgres, says, names string }{
 		{"", "connection requires a valid client certificate", "postgres.certificate"},
 		{"sslmode: verify-full, certificate: postgresql-client", "signed by unknown authority", "postgres.ca"},
 		{"sslmode: verify-ca, ca: {name: other-ca, key: ca.crt}, certificate: postgresql-client", "signed by unknown authority", "postgres.ca"},
-		{mine + ", serverName: postgresql", "not postgresql", "postgres.serverName"},
+		{mine + ", serverName: other", "not other", "postgres.serverName"},
 	} {
 		r := w.as("admin", "postgres", "--yes", w.configured(c.postgres))
 		if r.code == 0 {
