@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +42,15 @@ func logsOf(t *testing.T, logs map[string]string) *Logs {
 		if err != nil || r.FormValue("timestamps") != "true" {
 			t.Errorf("asked for %s", r.URL)
 		}
+		left, err := strconv.Atoi(r.FormValue("limitBytes"))
+		if err != nil {
+			t.Errorf("asked for %s", r.URL)
+		}
 		for line := range strings.Lines(text) {
 			stamp, _, _ := strings.Cut(line, " ")
 			if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil && !at.Before(since) {
+				line = line[:min(left, len(line))]
+				left -= len(line)
 				fmt.Fprint(w, line)
 			}
 		}
@@ -99,5 +106,23 @@ func TestLogsThatCannotBeReadSayNothing(t *testing.T) {
 	g.Pods = func(context.Context) ([]Pod, error) { return nil, errors.New("no list") }
 	if item, err := g.Look(t.Context(), switched()); err == nil || item.Phase != "" {
 		t.Errorf("%+v, %v", item, err)
+	}
+}
+
+// A pod may log more than is asked for at once: what has not been read says nothing.
+func TestLogsAreReadToTheirEnd(t *testing.T) {
+	filler := strings.Repeat("x", 1<<20)
+	much := func(second int) (text string) {
+		for i := range 9 {
+			text += fmt.Sprintf("2026-05-01T12:01:0%d.%d00Z %s\n", second*(i/3)+1, i+1, filler)
+		}
+		return text
+	}
+	const refused = `2026-05-01T12:02:00Z password authentication failed for user "backend_v2"` + "\n"
+	for seconds := range 2 {
+		l := logsOf(t, map[string]string{"new/proxy": "", "new/app": much(seconds) + refused})
+		if got, err := l.Look(t.Context(), switched()); err != nil || got.Phase != rotation.Failed {
+			t.Errorf("over %d seconds: got %+v, %v", 1+2*seconds, got, err)
+		}
 	}
 }

@@ -98,6 +98,9 @@ func (p *Prometheus) Total(ctx context.Context, query string, since time.Duratio
 		}
 		total += v
 	}
+	if math.IsInf(total, 0) {
+		return 0, errors.New("the sum is beyond all numbers")
+	}
 	return total, nil
 }
 
