@@ -29,14 +29,14 @@ import (
 type keyForm struct {
 	more      string   // of the configuration, under jwt
 	algorithm string   // what the application is told to sign by; "" is the usual one of the key
-	setIn     string   // the ConfigMap with the set; "" where there is none
+	setIn     string   // what holds the set, as kind/name; "" where it is in the Secret, or there is none
 	slots     []string // the keys of the Secret that the application is handed one by one; nil: all there are
 	data      func(t *testing.T) map[string][]byte
 }
 
 var keyForms = map[string]keyForm{
 	"RS256 and a set apart": {
-		more: "    key: signing-key\n    set: jwks.json\n    setIn: configmap/jwks\n", setIn: "jwks",
+		more: "    key: signing-key\n    set: jwks.json\n    setIn: configmap/jwks\n", setIn: "configmap/jwks",
 		data: func(t *testing.T) map[string][]byte { return signerOf(t, newRSA(t), pkcs8) },
 	},
 	"PS256 with public keys": {
@@ -54,6 +54,10 @@ var keyForms = map[string]keyForm{
 	"ES512 as a private JWK": {
 		more: "    key: signing-key\n    set: jwks.json\n",
 		data: func(t *testing.T) map[string][]byte { return signerOf(t, newEC(t, elliptic.P521()), privateJWK) },
+	},
+	"EdDSA as a private JWK and a set apart": {
+		more: "    key: signing-key\n    set: jwks.json\n    setIn: secret/jwks\n", setIn: "secret/jwks",
+		data: func(t *testing.T) map[string][]byte { return signerOf(t, newEd(t), privateJWK) },
 	},
 	"pairs that take turns": {
 		slots: []string{"jwt-secret-v1", "jwt-secret-v1.pub", "jwt-secret-v2", "jwt-secret-v2.pub", "active-key"},
@@ -114,12 +118,17 @@ func sec1(t *testing.T, key crypto.Signer) []byte {
 // privateJWK is a key on a curve as a JSON Web Key with its key id.
 func privateJWK(t *testing.T, key crypto.Signer) []byte {
 	t.Helper()
-	d, err := key.(*ecdsa.PrivateKey).Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
 	members := shownAs(t, key.Public())
-	members["d"] = base64.RawURLEncoding.EncodeToString(d)
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
+		d, err := k.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		members["d"] = base64.RawURLEncoding.EncodeToString(d)
+	case ed25519.PrivateKey:
+		members["d"] = base64.RawURLEncoding.EncodeToString(k.Seed())
+	}
 	return encodedAs(t, members)
 }
 
@@ -132,7 +141,7 @@ func encodedAs(t *testing.T, v any) []byte {
 	return text
 }
 
-// shownAs is a public key as a set has it: RFC 7518, section 6.
+// shownAs is a public key as a set has it: RFC 7518, section 6, and RFC 8037, section 2.
 func shownAs(t *testing.T, public crypto.PublicKey) map[string]string {
 	t.Helper()
 	text := base64.RawURLEncoding.EncodeToString
@@ -147,6 +156,8 @@ func shownAs(t *testing.T, public crypto.PublicKey) map[string]string {
 		}
 		half := len(point) / 2
 		members["kty"], members["crv"], members["x"], members["y"] = "EC", k.Params().Name, text(point[1:1+half]), text(point[1+half:])
+	case ed25519.PublicKey:
+		members["kty"], members["crv"], members["x"] = "OKP", "Ed25519", text(k)
 	}
 	return members
 }
@@ -195,21 +206,41 @@ func signingAs(t *testing.T, form keyForm, lifetime time.Duration) *formed {
 	return f
 }
 
-// set makes the ConfigMap with the set.
+// set makes what holds the set.
 func (f *formed) set(text string) {
 	f.Helper()
-	_, err := f.kube.CoreV1().ConfigMaps(f.ns).Create(f.ctx, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: f.form.setIn}, Data: map[string]string{"jwks.json": text},
-	}, metav1.CreateOptions{FieldManager: "kubectl-create"})
+	kind, name, _ := strings.Cut(f.form.setIn, "/")
+	about, by, core := metav1.ObjectMeta{Name: name}, metav1.CreateOptions{FieldManager: "kubectl-create"}, f.kube.CoreV1()
+	var err error
+	if kind == "secret" {
+		_, err = core.Secrets(f.ns).Create(f.ctx, &corev1.Secret{ObjectMeta: about, StringData: map[string]string{"jwks.json": text}}, by)
+	} else {
+		_, err = core.ConfigMaps(f.ns).Create(f.ctx, &corev1.ConfigMap{ObjectMeta: about, Data: map[string]string{"jwks.json": text}}, by)
+	}
 	f.must("making the set", err)
+}
+
+// shown is the set as it stands apart.
+func (f *formed) shown() []byte {
+	f.Helper()
+	kind, name, _ := strings.Cut(f.form.setIn, "/")
+	if kind == "secret" {
+		return f.secret(name).Data["jwks.json"]
+	}
+	set, err := f.kube.CoreV1().ConfigMaps(f.ns).Get(f.ctx, name, metav1.GetOptions{})
+	f.must("reading the set", err)
+	return []byte(set.Data["jwks.json"])
 }
 
 // handed has the backend be handed keys of the form.
 func (f *formed) handed(d *appsv1.Deployment) {
 	c := &d.Spec.Template.Spec.Containers[0]
 	c.Env = append(c.Env, corev1.EnvVar{Name: "SIGNING_ALGORITHM", Value: f.form.algorithm})
-	if f.form.setIn != "" {
-		c.EnvFrom = append(c.EnvFrom, corev1.EnvFromSource{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: f.form.setIn}}})
+	switch kind, name, _ := strings.Cut(f.form.setIn, "/"); kind {
+	case "configmap":
+		c.EnvFrom = append(c.EnvFrom, corev1.EnvFromSource{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}})
+	case "secret":
+		c.EnvFrom = append(c.EnvFrom, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}})
 	}
 	if f.form.slots == nil {
 		return
@@ -227,9 +258,7 @@ func (f *formed) stands() map[string][]byte {
 	f.Helper()
 	data := f.secret(signingKeys).Data
 	if f.form.setIn != "" {
-		set, err := f.kube.CoreV1().ConfigMaps(f.ns).Get(f.ctx, f.form.setIn, metav1.GetOptions{})
-		f.must("reading the set", err)
-		data["jwks.json"] = []byte(set.Data["jwks.json"])
+		data["jwks.json"] = f.shown()
 	}
 	return data
 }

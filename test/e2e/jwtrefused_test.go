@@ -68,7 +68,7 @@ func TestASetThatDoesNotFitIsRefused(t *testing.T) {
 func (f *formed) edited(by string, edit func(*corev1.ConfigMap)) {
 	f.Helper()
 	maps := f.kube.CoreV1().ConfigMaps(f.ns)
-	m, err := maps.Get(f.ctx, f.form.setIn, metav1.GetOptions{})
+	m, err := maps.Get(f.ctx, "jwks", metav1.GetOptions{})
 	f.must("reading the set", err)
 	edit(m)
 	_, err = maps.Update(f.ctx, m, metav1.UpdateOptions{FieldManager: by})
