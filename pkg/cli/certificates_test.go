@@ -90,7 +90,12 @@ func TestPoolersAreNotCheckedForTheNameOfTheServer(t *testing.T) {
 	if got := atDoors(kube.ViaPortForward, strict); got.Mode != "" || got.ServerName != "" {
 		t.Errorf("over a tunnel: %+v", got)
 	}
-	if got := atDoors(kube.ViaDirect, strict); got.Mode != postgres.TLSVerifyFull || got.RootCAs != strict.RootCAs || got.ServerName != "" {
+	in := opening{via: kube.ViaDirect, target: config.Target{Postgres: &config.Postgres{Through: []string{"pool.example:6432"}}}}
+	all, notes, err := doors(t.Context(), in, nil, atDoors(in.via, strict))
+	if err != nil || len(all) != 1 || len(notes) > 0 {
+		t.Fatalf("%+v, %v, %v", all, notes, err)
+	}
+	if got := all[0]; got.Host != "pool.example" || got.TLS.Mode != postgres.TLSVerifyFull || got.TLS.RootCAs != strict.RootCAs || got.TLS.ServerName != "" {
 		t.Errorf("at an address: %+v", got)
 	}
 }
