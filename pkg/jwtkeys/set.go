@@ -69,7 +69,7 @@ func (d document) check(k signingKey, leaked bool, ids []string) error {
 		entry = entry.without(privateMembers...)
 	}
 	err := d.checkEntry(entry, k, ids)
-	return rotation.WithHint(err, cmp.Or(rotation.Hint(err), fmt.Sprintf("correct what the set says of it: its kid should be %s, and no other key's", ids[0])))
+	return rotation.WithHint(err, cmp.Or(rotation.Hint(err), fmt.Sprintf("correct the set: the kid of this key should be %s, and no other key's", ids[0])))
 }
 
 // checkEntry is check for the entry of the key in use.
@@ -84,9 +84,11 @@ func (d document) checkEntry(entry object, k signingKey, ids []string) error {
 	case len(slices.DeleteFunc(slices.Clone(d.keys), func(o object) bool { return o.text("kid") != kid })) > 1:
 		return errors.New("holds two keys with the kid of the one in use (RFC 7517, section 4.5)")
 	case alg != "" && !slices.Contains(k.algorithms(), alg):
-		return fmt.Errorf("says of the key in use that it is for another algorithm, and it is %s (alg; RFC 7517, section 4.4)", k)
+		return rotation.WithHint(fmt.Errorf("says of the key in use that it is for another algorithm, and it is %s (alg; RFC 7517, section 4.4)", k),
+			"correct its alg in the set, or take that out")
 	case entry.has("use") && entry.text("use") != "sig":
-		return errors.New("says of the key in use that it is for something else than signatures (use; RFC 7517, section 4.2)")
+		return rotation.WithHint(errors.New("says of the key in use that it is for something else than signatures (use; RFC 7517, section 4.2)"),
+			"correct its use in the set, or take that out")
 	case !slices.Contains(ids, kid):
 		return rotation.WithHint(errors.New("gives the key in use a kid that is neither what it is called nor its thumbprint (RFC 7638): who signs would go on with that under the next one"),
 			"say in the configuration which key of the Secret holds the kid, so that it changes with the key: jwt.active")

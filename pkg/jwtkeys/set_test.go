@@ -276,11 +276,11 @@ func TestSetsThatAreRefused(t *testing.T) {
 	kid := `"kid":"` + idOf(private) + `"`
 	for name, c := range map[string]struct{ set, want, hint string }{
 		"without it":        {`{"keys":[` + publicJWKOf(other, kid) + `]}`, "does not hold the public half of the key in use", "add it with the kid " + idOf(private)},
-		"without a kid":     {`{"keys":[` + publicJWKOf(private) + `]}`, "without a kid", "its kid should be " + idOf(private)},
+		"without a kid":     {`{"keys":[` + publicJWKOf(private) + `]}`, "without a kid", "the kid of this key should be " + idOf(private)},
 		"two with one kid":  {`{"keys":[` + publicJWKOf(private, kid) + "," + publicJWKOf(other, kid) + `]}`, "RFC 7517, section 4.5", "and no other key's"},
 		"with another kid":  {`{"keys":[` + publicJWKOf(private, `"kid":"one"`) + `]}`, "RFC 7638", "jwt.active"},
-		"for another alg":   {`{"keys":[` + publicJWKOf(private, kid, `"alg":"ES384"`) + `]}`, "RFC 7517, section 4.4", "correct what the set says"},
-		"for encryption":    {`{"keys":[` + publicJWKOf(private, kid, `"use":"enc"`) + `]}`, "RFC 7517, section 4.2", "correct what the set says"},
+		"for another alg":   {`{"keys":[` + publicJWKOf(private, kid, `"alg":"ES384"`) + `]}`, "RFC 7517, section 4.4", "correct its alg"},
+		"for encryption":    {`{"keys":[` + publicJWKOf(private, kid, `"use":"enc"`) + `]}`, "RFC 7517, section 4.2", "correct its use"},
 		"with private keys": {`{"keys":[` + jwkOf(private, kid) + `]}`, "whoever verifies can sign", "emergency-jwt"},
 		"no set":            {publicJWKOf(private, kid), "RFC 7517, section 5", "jwt.set"},
 		"no JSON":           {"keys", "RFC 7517, section 4", "jwt.set"},
