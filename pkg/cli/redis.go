@@ -77,22 +77,22 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	place := stores{in: in, first: pods}
 	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: secured, Now: in.clients.Now}
 	as := acl(server)
-	stays := data.Current.ID == redisacl.Default || in.target.Secret.Login != ""
-	if stays {
+	kept := stays(data, in.target)
+	if kept {
 		as = redisacl.TwoPasswords{Server: server, End: in.terminate}
 	}
 	o, consumers := holder(ctx, in, store, pods)
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
 	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew}
 	o.Gates = []rotation.Gate{{Name: "refusals", Want: "no pod on the new version is turned away at the server", Look: refusals.Look}}
-	if stays {
+	if kept {
 		o.Missed = nil // whoever is turned away as default may be anybody
 	}
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)
 	}
 	o.onClose(func() { _ = server.Close() })
-	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, current: data.Current, renames: !stays, server: as.Preflight})
+	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, current: data.Current, renames: !kept, server: as.Preflight})
 	return o, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -78,5 +79,35 @@ func TestSecretWithoutAUserNameIsThatOfDefault(t *testing.T) {
 	}
 	if _, err := place(layout(config.KindPostgres, s), s).Parse(map[string][]byte{"password": []byte("s3cret")}); err == nil {
 		t.Error("a Secret of PostgreSQL without a login was taken")
+	}
+}
+
+// Whether the user keeps its name is what the version says that is under way, and not what the configuration has become since.
+func TestUserOfRedisStaysAsItsRotationBegan(t *testing.T) {
+	under := func(meta map[string]string) rotation.Record {
+		return rotation.Record{
+			Intent: &rotation.Intent{From: 1, To: 2, Attempt: 1}, Current: rotation.Credential{V: 1, ID: "shop"},
+			Live: map[rotation.Version]rotation.Credential{1: {V: 1, ID: "shop"}, 2: {V: 2, ID: "shop", Meta: meta}},
+		}
+	}
+	over := under(map[string]string{redisacl.MetaStrategy: "two-passwords"})
+	delete(over.Live, 1)
+	over.Gone = map[rotation.Version]rotation.Tombstone{1: {ID: "shop"}}
+	over.Editions = []rotation.Edition{{N: 1, View: rotation.View{Active: 2, Accept: []rotation.Version{2}}}}
+	for name, c := range map[string]struct {
+		rec   rotation.Record
+		login string
+		want  bool
+	}{
+		"a user of its own":                      {rotation.Record{Current: rotation.Credential{ID: "shop"}}, "", false},
+		"default":                                {rotation.Record{Current: rotation.Credential{ID: "default"}}, "", true},
+		"a name that stands outside the Secret":  {rotation.Record{Current: rotation.Credential{ID: "shop"}}, "shop", true},
+		"begun with two passwords":               {under(map[string]string{redisacl.MetaStrategy: "two-passwords"}), "", true},
+		"begun with another user":                {under(nil), "shop", false},
+		"two passwords, over, and another since": {over, "", false},
+	} {
+		if got := stays(c.rec, config.Target{Secret: config.Secret{Login: c.login}}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
