@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -128,17 +127,5 @@ func TestPreflight(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestDropApplied(t *testing.T) {
-	secret := appSecret()
-	secret.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: applied, "other": "stays"}
-	server, client := serve(t, secret)
-	s := newStore(client.CoreV1())
-	must(t, s.DropApplied(t.Context()))
-	must(t, s.DropApplied(t.Context()))
-	if diff := cmp.Diff(map[string]string{"other": "stays"}, server.get(name).Annotations); diff != "" {
-		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 }

@@ -67,18 +67,8 @@ func (p Place) inspect(app *corev1.Secret) (notes []string, err error) {
 		notes = append(notes, fmt.Sprintf("%s: the next `kubectl apply` of the manifest in its annotation %s writes the present value of %s back",
 			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
 	case len(applied) > 0:
-		notes = append(notes, fmt.Sprintf("%s: annotation %s holds the present value of %s in readable form, and the next `kubectl apply` of that manifest writes it back",
-			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
+		notes = append(notes, fmt.Sprintf("%s: annotation %s holds the present value of %s in readable form, and the next `kubectl apply` of that manifest writes it back; "+
+			"`kubectl annotate -n %s secret %s %[2]s-` takes it away", p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", "), p.Namespace, p.Name))
 	}
 	return notes, nil
-}
-
-// DropApplied removes the annotation in which `kubectl apply` keeps a copy of the values that it wrote.
-func (s *Store) DropApplied(ctx context.Context) error {
-	app, err := s.get(ctx, s.Namespace, s.Name)
-	if err != nil || app.Annotations[corev1.LastAppliedConfigAnnotation] == "" {
-		return err
-	}
-	_, err = s.patch(ctx, s.Namespace, app, nil, map[string]any{corev1.LastAppliedConfigAnnotation: nil})
-	return err
 }
