@@ -1,54 +1,19 @@
 package kube
 
 import (
-	"encoding/base64"
 	"flag"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 )
 
-// At the highest verbosity, client-go's log of reading and writing a Secret has lines of bodies, and not the value.
-func TestMaskBodies(t *testing.T) {
-	s := newAPIServer(t)
-	secret := &corev1.Secret{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "s"},
-		Data: map[string][]byte{"password": []byte("correct horse battery")},
-	}
-	answer := func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, secret) }
-	s.routes["GET /api/v1/namespaces/default/secrets/s"] = answer
-	s.routes["PUT /api/v1/namespaces/default/secrets/s"] = answer
-	log := logEverything(t, MaskBodies)
-	secrets := s.clients(t).Kube.CoreV1().Secrets("default")
-	if _, err := secrets.Get(t.Context(), "s", metav1.GetOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := secrets.Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	text := log()
-	for _, want := range []string{"Request Body", "Response Body"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in the log:\n%s", want, text)
-		}
-	}
-	for _, value := range []string{"correct horse", base64.StdEncoding.EncodeToString(secret.Data["password"]), "t0ken"} {
-		if strings.Contains(text, value) {
-			t.Errorf("%q is in the log:\n%s", value, text)
-		}
-	}
-}
-
 // What a tunnel carries is in no log either.
 func TestTunnelsLogNothingTheyCarry(t *testing.T) {
-	log := logEverything(t, func(l logr.Logger) logr.Logger { return l })
+	log := logEverything(t)
 	for _, via := range []Via{ViaPortForward, ViaExec} {
 		s := newAPIServer(t)
 		d := s.container(t, "dash", "perl")
@@ -99,10 +64,10 @@ func (r recorder) Info(_ int, msg string, kv ...any) {
 }
 
 // logEverything gives what is logged from now to the end of the test, at the highest verbosity.
-func logEverything(t *testing.T, wrap func(logr.Logger) logr.Logger) func() string {
+func logEverything(t *testing.T) func() string {
 	t.Helper()
 	r := recorder{new(sync.Mutex), new(strings.Builder)}
-	sink := wrap(logr.New(r)).GetSink()
+	sink := logr.New(r).GetSink()
 	klogSink.Store(&sink)
 	verbosity := flag.NewFlagSet("klog", flag.PanicOnError)
 	klog.InitFlags(verbosity)

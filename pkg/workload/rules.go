@@ -52,13 +52,3 @@ func moving(names []string) (rules []rbacv1.PolicyRule) {
 	}
 	return rules
 }
-
-// OptionalRules are permissions that Consumers do without: with pods/log the last words of a container that crashes
-// are shown. To get nodes, which takes a ClusterRole, tells a node that is down from one that is slow before its
-// pods' time to end has run out.
-func OptionalRules() []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
-		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get"}},
-	}
-}
