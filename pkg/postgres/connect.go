@@ -91,6 +91,16 @@ type arriving struct {
 	in atomic.Bool
 }
 
+// Write counts as done where the server has hung up on a login: what it has said before is still there to be read, an alert of TLS or a
+// message, and would be lost with the error.
+func (a *arriving) Write(p []byte) (int, error) {
+	n, err := a.Conn.Write(p)
+	if !a.in.Load() && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		return len(p), nil
+	}
+	return n, err
+}
+
 // Close ends it, behind our back as long as nobody is in.
 func (a *arriving) Close() error {
 	if a.in.Load() {

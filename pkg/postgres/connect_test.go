@@ -313,3 +313,38 @@ func TestTLS(t *testing.T) {
 		})
 	}
 }
+
+// hungUp is a connection whose other end has said something and closed it: nothing can be written to it any more.
+type hungUp struct {
+	net.Conn
+	said *strings.Reader
+}
+
+func (hungUp) Write([]byte) (int, error) {
+	return 0, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
+}
+func (h hungUp) Read(p []byte) (int, error) {
+	if h.said.Len() == 0 {
+		return 0, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	}
+	return h.said.Read(p)
+}
+
+// A server that turns somebody away says why and hangs up. Whether that is found while writing to it or while reading from it makes
+// no difference to what is told.
+func TestLastWordsOfAServerAreHeard(t *testing.T) {
+	fields := "SFATAL\x00C53300\x00Msorry, too many clients already\x00\x00"
+	for said, want := range map[string]string{
+		"E\x00\x00\x00" + string(rune(len(fields)+4)) + fields: "too many clients",
+		"": "connection reset by peer",
+	} {
+		s := &Server{Admin: Admin{User: "postgres"}, TLS: TLS{Mode: TLSDisable}, Nodes: []Node{{Name: "pg-0", Dial: func(context.Context, string, string) (net.Conn, error) {
+			mine, _ := net.Pipe()
+			return hungUp{mine, strings.NewReader(said)}, nil
+		}}}}
+		_, err := s.InUse(t.Context(), rotation.Credential{V: 1, ID: "backend"})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

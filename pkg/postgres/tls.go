@@ -163,6 +163,9 @@ func (d *dialer) shown(err error, user string) error {
 			"show one that is for %q: that of postgres.certificate is for %q", user, mine.Leaf.Subject.CommonName))
 	case code(err) == "" && errors.Is(err, rotation.ErrUnavailable) && mine == nil:
 		return rotation.WithHint(fmt.Errorf("the server asked for a certificate of its clients, and was shown none: %w", err), certificateHint)
+	case code(err) == "" && errors.Is(err, rotation.ErrUnavailable):
+		return rotation.WithHint(fmt.Errorf("the server asked for a certificate of its clients, and was shown one: %w", err),
+			"where it says so in its log, show one that it knows who has signed (postgres.certificate)")
 	}
 	return err
 }
