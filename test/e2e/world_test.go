@@ -97,6 +97,9 @@ func long(t *testing.T) {
 	}
 }
 
+// timed are the tests that measure how long something takes. They have the cluster to themselves, before all others.
+var timed = []string{"TestEmergencyBesideTheRunbook", "TestCutBesideKubectlDelete", "TestTheScreenIsLiveAndCheap"}
+
 // newCluster is a world without a platform.
 func newCluster(t *testing.T) *world {
 	t.Helper()
@@ -104,7 +107,9 @@ func newCluster(t *testing.T) *world {
 	if path == "" {
 		t.Skipf("%s names no cluster: see `make e2e`", kubeconfigVariable)
 	}
-	t.Parallel()
+	if !slices.Contains(timed, t.Name()) {
+		t.Parallel()
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		t.Fatal(err)
