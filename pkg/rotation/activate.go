@@ -29,7 +29,7 @@ func (o *overlap) activate() Step {
 		Plan: func(ctx context.Context, rec Record) ([]string, error) {
 			return o.Store.Plan(ctx, rec, o.activeView(rec))
 		},
-		Resurvey: !o.intent.Compromised, // from here on everybody relies on what was seen before, perhaps before a long pause
+		Resurvey: o.intent.Back, // others may still be at work on the way there, and undo what was seen
 	}
 }
 

@@ -26,11 +26,15 @@ func (l *ledger) Publish(_ context.Context, _ string, v View) error {
 	return nil
 }
 
-// A run that has waited a long time before it makes the target active looks at everything again: a pod that does not know the
-// target has come in the meantime. An answer to a leak does not.
-func TestActivateLooksAgain(t *testing.T) {
-	for _, i := range []Intent{toSecond, leak} {
+// The way back looks at everything again before it makes the old version active: whoever was at work on the way there may have
+// brought a pod that does not know it any more. What follows a look at once, on the way there and after a leak, does not.
+func TestActivateLooksAgainOnTheWayBack(t *testing.T) {
+	for _, i := range []Intent{toSecond, leak, backToFirst} {
 		k, f, rec := verifying(i, map[string]Status{"a": Accepts}, "a")
+		if i.Back {
+			rec.Editions = editions(only(1), only(2), View{Active: 2, Accept: []Version{1, 2}})
+			f.workloads[0].Edition, f.workloads[0].Pods[0] = 3, aPod("a", 3, noon.Add(150*time.Minute))
+		}
 		store := &ledger{rec: rec}
 		k.Store, k.Now = store, time.Now
 		list := Overlap(k.Parts, i, k.Options)
@@ -45,8 +49,8 @@ func TestActivateLooksAgain(t *testing.T) {
 		f.workloads[0].Pods = append(f.workloads[0].Pods, aPod("late", 0, noon))
 		r := Runner{Store: store, Intent: i, Steps: list}
 		next, s, err := r.Advance(t.Context(), at(StepActivate))
-		active := store.rec.Active() == 2
-		if err != nil || active != i.Compromised || !i.Compromised && next != at(StepDistribute) {
+		active := store.rec.Active() == i.To
+		if err != nil || active == i.Back || i.Back && next != at(StepDistribute) {
 			t.Errorf("%v: goes on at step %d (%q), active is %v, %v", i, next, s.Phase, store.rec.Active(), err)
 		}
 	}
