@@ -7,6 +7,7 @@ import (
 
 // A rotation that stopped after each of these steps is taken back under load, to the login of before.
 func TestAbort(t *testing.T) {
+	alone(t)
 	for _, c := range []struct{ name, until string }{
 		{"before activate", "install"},
 		{"after activate", "activate"},

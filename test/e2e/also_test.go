@@ -48,6 +48,7 @@ func (w *world) edited(name, manager, key, value string) {
 // seen and named, and an abort puts both back.
 func TestAlso(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	old := w.login()

@@ -13,6 +13,7 @@ import (
 // too. The run says so, waits, and goes on by itself. Before anything has begun it is an error at once.
 func TestAPIServerAway(t *testing.T) {
 	long(t)
+	alone(t)
 	const away = 20 * time.Second
 	w := newWorld(t)
 	w.loadedWith(25)
@@ -72,6 +73,7 @@ func (r *running) retries() bool {
 // an error, and the same command goes on; from then on the run mends it itself. It never hangs.
 func TestTunnelsThatDie(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy := w.through()

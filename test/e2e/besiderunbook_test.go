@@ -46,6 +46,7 @@ const (
 // a Secret that apply has not made.
 func TestEmergencyBesideTheRunbook(t *testing.T) {
 	long(t)
+	alone(t)
 	ours, theirs, config := twoPlatforms(t)
 	name, value := theirs.signingKey()
 	ratio := ours.compared(
@@ -60,6 +61,7 @@ func TestEmergencyBesideTheRunbook(t *testing.T) {
 // Ending all pods beside what kubectl takes to end them.
 func TestCutBesideKubectlDelete(t *testing.T) {
 	long(t)
+	alone(t)
 	ours, theirs, config := twoPlatforms(t)
 	ratio := ours.compared(
 		func() { ours.rotate(0, "emergency-jwt", config, "--yes", "--again", "--cut") },

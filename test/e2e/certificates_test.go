@@ -24,6 +24,7 @@ host all all all scram-sha-256
 // the field that names it, before anything begins; then a rotation goes through, and each login is proven by one.
 func TestServerWithCertificates(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	ca := newIssuer(w)
 	server, key := ca.signs(&x509.Certificate{DNSNames: []string{"postgresql." + w.ns + ".svc"}})

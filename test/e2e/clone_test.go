@@ -9,6 +9,7 @@ import (
 // request fails. Where the login owns something, it is refused and said what to do.
 func TestClone(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	config := w.configured("strategy: clone")
 	before := w.fingerprint()

@@ -11,6 +11,7 @@ import (
 // or with --cut before it. No soak, no way back.
 func TestCompromisedLogin(t *testing.T) {
 	long(t)
+	alone(t)
 	for _, cut := range []bool{false, true} {
 		t.Run(map[bool]string{false: "rolling", true: "cut"}[cut], func(t *testing.T) {
 			w := newWorld(t)
@@ -49,6 +50,7 @@ func TestCompromisedLogin(t *testing.T) {
 // --cut before it.
 func TestCompromisedRedisLogin(t *testing.T) {
 	long(t)
+	alone(t)
 	for _, cut := range []bool{false, true} {
 		t.Run(map[bool]string{false: "rolling", true: "cut"}[cut], func(t *testing.T) {
 			w := newRedis(t)

@@ -15,6 +15,7 @@ import (
 // the run stops and says who it was; with consent it puts things right and goes on.
 func TestEditInMidRun(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	w.rotate(3, "postgres", "--yes", "--until=rollout")
@@ -75,6 +76,7 @@ func TestEditInStandby(t *testing.T) {
 // names who writes the workload; nothing is lost, and without the controller it goes on.
 func TestControllerTakesTheLabelAway(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	manifest, err := w.kube.AppsV1().Deployments(w.ns).Get(w.ctx, "backend", metav1.GetOptions{})

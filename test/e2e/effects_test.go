@@ -14,6 +14,7 @@ import (
 // goes for the way back from the middle of the next.
 func TestKillInEveryRequest(t *testing.T) {
 	long(t)
+	alone(t)
 	const app, record = "PATCH secrets/postgresql-credentials", "PATCH secrets/postgresql-credentials-rotate"
 	w := newWorld(t)
 	w.loadedWith(25)

@@ -12,6 +12,7 @@ import (
 // New pods that cannot live with the new login end the rollout; the rotation goes back by itself, all the way, and names
 // the pods and what they said. Nobody's request was lost.
 func TestRolloutThatFails(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	before := w.login()
@@ -33,6 +34,7 @@ func TestRolloutThatFails(t *testing.T) {
 // A rollout that is slow is not one that has failed: it stays under way, and goes on later.
 func TestRolloutThatIsSlow(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	w.rotate(3, "postgres", "--yes", "--until=install")

@@ -137,6 +137,7 @@ func (w *world) erased(value []byte) {
 
 // One rotation of a platform with one pod, under load: the old key is of use until its last token has expired, and of none after that.
 func TestRotateASigningKey(t *testing.T) {
+	alone(t)
 	w, config := signingWith(t, deploy.Options{TokenLifetime: 4 * time.Second, Replicas: 1})
 	w.loadedWith(50)
 	name, value := w.signingKey()
@@ -149,6 +150,7 @@ func TestRotateASigningKey(t *testing.T) {
 // is worth nothing.
 func TestRotateSigningKeys(t *testing.T) {
 	long(t)
+	alone(t)
 	w, config := signing(t, 10*time.Second)
 	w.loadedWith(200)
 	stop := w.kept()
@@ -200,6 +202,7 @@ func TestTheRunbooksTwoPhasesRefuseValidTokens(t *testing.T) {
 // A rotation is taken back from its middle, with the key of before signing again and no token refused.
 func TestAbortOfSigningKeys(t *testing.T) {
 	long(t)
+	alone(t)
 	w, config := signing(t, 5*time.Second)
 	w.loadedWith(100)
 	name, value := w.signingKey()
@@ -219,6 +222,7 @@ func TestAbortOfSigningKeys(t *testing.T) {
 // Without a probe nothing is proven, and that is asked about before a new key signs and before the old one goes.
 func TestSigningKeysWithoutAProbe(t *testing.T) {
 	long(t)
+	alone(t)
 	w, _ := signing(t, 5*time.Second)
 	config := w.targetsFile(strings.Split(probed, "    probe:")[0] + "    lifetime: 5s\n")
 	w.loadedWith(50)

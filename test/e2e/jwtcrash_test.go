@@ -25,6 +25,7 @@ const (
 // the way back from the middle of the next. No valid token is refused all the while.
 func TestSigningKeysKilledInEveryRequest(t *testing.T) {
 	long(t)
+	alone(t)
 	w, config := signing(t, 5*time.Second)
 	w.loadedWith(25)
 	name, value := w.signingKey()

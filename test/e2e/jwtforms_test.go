@@ -319,6 +319,7 @@ func private(t *testing.T, key []byte) []byte {
 // set, or in a set apart, and pairs under names that pods are handed one by one. Each stays in its form, and what was planned is done.
 func TestRotateKeysOfEachForm(t *testing.T) {
 	long(t)
+	alone(t)
 	for name, form := range keyForms {
 		t.Run(name, func(t *testing.T) {
 			f := signingAs(t, form, 5*time.Second)

@@ -19,6 +19,7 @@ import (
 // kubelets: they are replaced.
 func TestSigningKeysThatPodsReadAgain(t *testing.T) {
 	long(t)
+	alone(t)
 	w, _ := signing(t, 5*time.Second)
 	config := w.targetsFile(strings.Replace(probed, "    leeway: 1s\n", "    leeway: 1s\n    reloads: true\n", 1))
 	w.changed("backend", func(d *appsv1.Deployment) {
@@ -67,6 +68,7 @@ func TestSigningKeysThatPodsReadAgainWithoutAProbe(t *testing.T) {
 // would start; what it is overwritten with is of use to nobody.
 func TestTwoNamesOfSigningKeysTakeTurns(t *testing.T) {
 	long(t)
+	alone(t)
 	w, config := signing(t, 5*time.Second)
 	other := make([]byte, 64)
 	_, _ = rand.Read(other)

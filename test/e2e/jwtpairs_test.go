@@ -142,6 +142,7 @@ func (w *world) gone(old, now []byte) {
 // one key to sign with and a set that all verify by. Afterwards each pod refuses the key of before.
 func TestRotatePairsOfKeys(t *testing.T) {
 	long(t)
+	alone(t)
 	for name, c := range map[string]struct {
 		data func(*testing.T) map[string][]byte
 		more string
@@ -186,6 +187,7 @@ func TestRotatePairsOfKeys(t *testing.T) {
 // load, and taken back from its middle.
 func TestRotateASetInAConfigMap(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newCluster(t)
 	w.deployWith(deploy.Options{TokenLifetime: 5 * time.Second}, "jwt")
 	config := w.targetsFile(strings.Replace(probed, "    leeway: 1s\n", "    leeway: 1s\n    key: signing-key\n    set: jwks.json\n    setIn: configmap/jwks\n", 1))

@@ -11,6 +11,7 @@ import (
 // that it changes, is gone on with under load, and so is the way back from the middle of the next, with no valid token refused.
 func TestASetApartKilledInEveryRequest(t *testing.T) {
 	long(t)
+	alone(t)
 	for name, toSet := range map[string]string{
 		"RS256 and a set apart":                  "PATCH configmaps/jwks",
 		"EdDSA as a private JWK and a set apart": "PATCH secrets/jwks",

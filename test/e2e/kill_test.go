@@ -9,6 +9,7 @@ import (
 // One rotation, killed with SIGKILL at every boundary of a step: as soon as it begins to apply one, waits for it, and
 // has seen it done. Each time the same command goes on. It ends as if nothing had happened.
 func TestKillAtEveryStepBoundary(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	kills := 0

@@ -16,6 +16,7 @@ import (
 // What a pod does is on the screen within a fifth of a second, and a screen that waits costs next to nothing.
 func TestTheScreenIsLiveAndCheap(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	s := w.terminal(120, 50)
 	pods, err := w.kube.CoreV1().Pods(w.ns).Watch(w.ctx, metav1.ListOptions{LabelSelector: "app=backend"})

@@ -18,6 +18,7 @@ import (
 // target back at once. After a kill -9 the same command takes it over at once.
 func TestTwoOperators(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	first := w.start("restricted", "postgres", "--yes", "--soak=1s")
@@ -70,6 +71,7 @@ func TestOperatorOnAnotherHost(t *testing.T) {
 // One operator stalls, another aborts, the first wakes up: it ends, says why, and changes nothing, wherever it was.
 func TestStalledOperator(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	for _, at := range []struct {

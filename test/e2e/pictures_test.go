@@ -12,6 +12,7 @@ const picturesVariable = "KUBECTL_ROTATE_PICTURES"
 
 // What the documentation shows is a rotation that took place: `make docs` makes pictures of what is captured here.
 func TestPictures(t *testing.T) {
+	alone(t)
 	if os.Getenv(picturesVariable) == "" {
 		t.Skipf("%s names no folder: see `make docs`", picturesVariable)
 	}

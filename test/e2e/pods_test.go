@@ -35,6 +35,7 @@ func session(user, password string) corev1.PodSpec {
 // login gives it away, and it is replaced.
 func TestPodWithTheOldSecret(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(20)
 	old := w.secret(credentials)
@@ -90,6 +91,7 @@ func (w *world) deceived(old *corev1.Secret) string {
 // that there would not be connections enough for the most that it may make.
 func TestScaledUpInMidRollout(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(20)
 	_, err := w.kube.AutoscalingV2().HorizontalPodAutoscalers(w.ns).Create(w.ctx, &autoscalingv2.HorizontalPodAutoscaler{

@@ -20,6 +20,7 @@ import (
 // pool keeps of the old login is named as the pool's.
 func TestPoolerWithAListOfUsers(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.pooled()
 	w.loaded()

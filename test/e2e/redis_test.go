@@ -180,6 +180,7 @@ func (w *redisWorld) heard(s load.Summary) {
 // Rotations in a row, while requests come in that ask Redis and 200 messages a second are published, lose none of them. Afterwards
 // every node is what it was but for name and password, and is so still when it has been restarted.
 func TestRedisRotationsUnderLoad(t *testing.T) {
+	alone(t)
 	rounds := 3
 	if os.Getenv(soakVariable) != "" {
 		rounds = 10
@@ -224,6 +225,7 @@ func (w *redisWorld) restarted(pod string) {
 // A rotation that stopped on its way is taken back under load, to the user of before.
 func TestRedisAbort(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)
@@ -242,6 +244,7 @@ func TestRedisAbort(t *testing.T) {
 // happened.
 func TestRedisKilledAtEveryStepBoundary(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)
@@ -295,6 +298,7 @@ func TestTwoOperatorsAtRedis(t *testing.T) {
 // A node that is away at revoke is named, the run stays under way, and goes on when it is back; nobody is locked out meanwhile.
 func TestRedisNodeIsAwayAtRevoke(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.loadedWith(50)

@@ -6,6 +6,7 @@ import "testing"
 // done and unanswered; the run is killed with SIGKILL then, and the same command goes on. After each, both nodes let the Secret's login in.
 func TestKillInEveryRequestOfRedis(t *testing.T) {
 	long(t)
+	alone(t)
 	const app, record = "PATCH secrets/redis-credentials", "PATCH secrets/redis-credentials-rotate"
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]

@@ -15,6 +15,7 @@ import (
 // the two is left behind: nobody is locked out, and at the end both nodes are what they were.
 func TestRedisReplicaIsPromotedInMidRotation(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	old := w.login()
@@ -55,6 +56,7 @@ func (w *redisWorld) promoted(pod, before string) {
 // to leave the old one, and forgets that like the others.
 func TestRedisNodeIsAddedInMidRotation(t *testing.T) {
 	long(t)
+	alone(t)
 	w := &redisWorld{newCluster(t)}
 	w.deployWith(deploy.Options{RedisNodes: 3}, "redis")
 	w.linked()

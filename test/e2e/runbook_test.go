@@ -21,6 +21,7 @@ import (
 // new pods make meanwhile serve both, the login in use is dropped, and those that nobody uses are named and left alone.
 func TestRotateAfterTheRunbooksScript(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	for _, day := range []string{"20260301", "20260601", "20260901"} {
 		w.script("backend_" + day)
@@ -67,6 +68,7 @@ func TestRotateAfterTheRunbooksScript(t *testing.T) {
 // What the script left can be aborted from too: the login in use serves as before, as a member of its owner.
 func TestAbortAfterTheRunbooksScript(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.script("backend_20260901")
 	w.must("restarting the backend", w.platform.Restart(w.ctx))

@@ -13,6 +13,7 @@ import (
 // Somebody rotates at a terminal: looks, agrees, watches the rollout, makes the window narrow, leaves in the soak, comes
 // back, and finds all of it on the terminal at the end.
 func TestScreen(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	s := w.terminal(80, 24)
@@ -47,6 +48,7 @@ func TestScreen(t *testing.T) {
 // A pause holds the next effect for as long as it takes: here the last one, after which there is no way back.
 func TestPauseOnTheScreen(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	s := w.terminal(80, 24)
@@ -66,6 +68,7 @@ func TestPauseOnTheScreen(t *testing.T) {
 // run round by itself.
 func TestFailingRolloutOnTheScreen(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	before := w.login()
@@ -86,6 +89,7 @@ func TestFailingRolloutOnTheScreen(t *testing.T) {
 // Taking it back from the screen is the same run turned round.
 func TestAbortOnTheScreen(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	before := w.login()

@@ -29,6 +29,7 @@ const (
 // moment, and in the middle the API server is away for a while. After each the platform is as if nothing had happened, and no
 // request is lost.
 func TestSoak(t *testing.T) {
+	alone(t)
 	limit, err := time.ParseDuration(os.Getenv(soakVariable))
 	if err != nil {
 		t.Skipf("%s says no duration: see `make soak`", soakVariable)

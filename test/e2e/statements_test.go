@@ -14,6 +14,7 @@ import (
 // way back from the quarantine of the next.
 func TestKillInEveryStatement(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	w.report(w.login()) // somebody whose session has to be ended
@@ -78,6 +79,7 @@ func (w *world) killInStatements(proxy *sqlProxy, args ...string) (killed string
 // So it does when the connection stays and the server falls silent.
 func TestConnectionLostAtEveryQuery(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy, config := w.sqlThrough()

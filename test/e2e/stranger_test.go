@@ -11,6 +11,7 @@ import (
 // A client that is no known pod keeps the old login from being refused: it is named by its address and by what it calls
 // itself, and the run stays under way. --stragglers=terminate ends its session at the revoke.
 func TestStrangerOnTheOldLogin(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	old := w.login()

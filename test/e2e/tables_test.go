@@ -13,6 +13,7 @@ import (
 // In the middle of a rotation, tables made by a pod on the old login and by one on the new login can be used and altered by
 // both; they still can when the old login is gone.
 func TestTablesOfBothGenerations(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	w.rotate(3, "postgres", "--yes", "--until=activate")

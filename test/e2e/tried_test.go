@@ -11,6 +11,7 @@ import (
 
 // One more pod of the application tries the new login before anybody else is handed it, and leaves nothing behind.
 func TestOnePodTriesTheNewLoginFirst(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	r := w.rotate(4, "postgres", "--yes", "--soak=1s", "--canary")
@@ -42,6 +43,7 @@ func TestOnePodTriesTheNewLoginFirst(t *testing.T) {
 // handed the new login.
 func TestALoginThatOnePodCannotUseIsHandedToNobody(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loaded()
 	before, secret := w.login(), w.secret("postgresql-credentials")

@@ -14,6 +14,7 @@ import (
 // The same rotation through a relay in the container, and over the network, where the server checks passwords and
 // a login is the proof.
 func TestOtherWays(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	r := w.as("admin", "postgres", "--yes", "--soak=1s", "--via=exec")
@@ -29,6 +30,7 @@ func TestOtherWays(t *testing.T) {
 // An administrator without a password is let in by the server's Unix socket, to which only a relay in the container goes.
 // The application's logins are proven by what the server stores, since the socket asks nobody for a password.
 func TestUnixSocket(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.must("taking the administrator's password away", w.withoutAdminPassword())
 	w.loadedWith(25)
@@ -77,6 +79,7 @@ func (w *world) withoutAdminPassword() error {
 // relay go over SPDY.
 func TestWithoutWebSockets(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	proxy := w.through()
@@ -104,6 +107,7 @@ func TestWithoutWebSockets(t *testing.T) {
 // kubeconfig, spoken to in the clear or over TLS, or that of the environment. Without it the server's name means nothing.
 func TestHTTPSProxy(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	w.loadedWith(25)
 	plain, secure := w.newConnectProxy(false), w.newConnectProxy(true)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,8 +98,22 @@ func long(t *testing.T) {
 	}
 }
 
-// timed are the tests that measure how long something takes. They have the cluster to themselves, before all others.
-var timed = []string{"TestEmergencyBesideTheRunbook", "TestCutBesideKubectlDelete", "TestTheScreenIsLiveAndCheap"}
+// counting are the tests, by name, that measure times or count what became of requests.
+var counting sync.Map
+
+// alone lets a test, with its subtests, have the machine to itself: it runs before those that run beside each other. It comes first in
+// every test that measures times or counts what became of requests.
+func alone(t *testing.T) {
+	t.Helper()
+	counting.Store(t.Name(), true)
+}
+
+// isAlone says whether a test, or the one that it is part of, has the machine to itself.
+func isAlone(t *testing.T) bool {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	_, is := counting.Load(name)
+	return is
+}
 
 // newCluster is a world without a platform.
 func newCluster(t *testing.T) *world {
@@ -107,7 +122,7 @@ func newCluster(t *testing.T) *world {
 	if path == "" {
 		t.Skipf("%s names no cluster: see `make e2e`", kubeconfigVariable)
 	}
-	if !slices.Contains(timed, t.Name()) {
+	if !isAlone(t) {
 		t.Parallel()
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
@@ -115,7 +130,7 @@ func newCluster(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	config.QPS, config.Burst = 100, 200
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
 	t.Cleanup(cancel)
 	return &world{
 		T: t, ctx: ctx, kubeconfig: path, config: config, kube: kubernetes.NewForConfigOrDie(config),
@@ -203,7 +218,7 @@ func (w *world) rotate(code int, args ...string) result {
 	return r
 }
 
-// loaded sends 100 requests a second until the test ends, and fails the test if any of them did.
+// loaded sends 100 requests a second until the test ends, or what the machine serves of them, and fails the test if any failed.
 func (w *world) loaded() *load.Run {
 	w.Helper()
 	return w.loadedWith(100)
@@ -212,16 +227,18 @@ func (w *world) loaded() *load.Run {
 // loadedWith is loaded at another rate, in requests a second.
 func (w *world) loadedWith(rate float64) *load.Run {
 	w.Helper()
-	run, err := load.Start(w.ctx, load.Config{URL: w.platform.URL, Rate: rate})
+	if !isAlone(w.T) {
+		w.Fatal("a test that counts what became of requests begins with alone(t)")
+	}
+	config, err := load.Calibrate(w.ctx, load.Config{URL: w.platform.URL, Rate: rate})
+	w.must("finding the rate that this machine serves", err)
+	run, err := load.Start(w.ctx, config)
 	w.must("starting the load", err)
 	w.Cleanup(func() {
 		s := run.Stop()
-		w.Logf("%d requests at %.0f a second, %d failed; 99 of 100 within %.0f ms; logins %v", s.Requests, s.Rate, s.Failed, s.Latency.P99, s.Logins)
-		if s.Failed > 0 {
-			w.Errorf("%d of %d requests failed: %v\n%+v", s.Failed, s.Requests, s.Failures, s.FirstFailures)
-		}
-		if s.OK == 0 {
-			w.Error("no request was served: the load proves nothing")
+		w.Logf("wanted %.0f requests a second, this machine serves %v: %s", rate, config.Rate, s.Line())
+		if err := s.Err(); err != nil {
+			w.Errorf("%v\n%+v", err, s.FirstFailures)
 		}
 	})
 	return run

@@ -21,7 +21,8 @@ func newLoad(where *target) *cobra.Command {
 		Use:   "load",
 		Short: "Send requests at a fixed rate, count every failure, and print a summary as JSON",
 		Long: "Send requests at a fixed rate until the duration is over or the command is interrupted, and print a\n" +
-			"summary as JSON. Exits with 1 if any request failed. See the package's documentation for what counts.",
+			"summary as JSON. Exits with 1 if any request failed, and with 3 if the machine was too slow to judge.\n" +
+			"See the package's documentation for what counts.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if config.URL == "" {
@@ -41,7 +42,7 @@ func newLoad(where *target) *cobra.Command {
 	c.Flags().Float64Var(&config.Rate, "rate", 200, "requests per second")
 	c.Flags().DurationVar(&config.Duration, "duration", 0, "how long (default: until interrupted)")
 	c.Flags().IntVar(&config.FreshPercent, "fresh-percent", 50, "how many of a hundred requests open a connection; -1 is none")
-	c.Flags().IntVar(&config.MaxInFlight, "max-in-flight", 256, "bound of requests under way; those beyond it fail")
+	c.Flags().IntVar(&config.MaxInFlight, "max-in-flight", 2048, "bound of requests under way; those beyond it are not sent")
 	c.Flags().IntVar(&config.TokenEvery, "token-every", 20, "every n-th request asks for a token; -1 sends none")
 	return c
 }
@@ -58,10 +59,7 @@ func runLoad(ctx context.Context, out, progress io.Writer, c load.Config) error 
 	if err := encoder.Encode(summary); err != nil {
 		return fmt.Errorf("printing the summary: %w", err)
 	}
-	if summary.Failed > 0 {
-		return fmt.Errorf("%d of %d requests failed", summary.Failed, summary.Requests)
-	}
-	return nil
+	return summary.Err()
 }
 
 // follow shows how the run goes until it ends: one line that is written over on a terminal, or a line every 5 s.

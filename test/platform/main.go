@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubectl-rotate/kubectl-rotate/test/platform/load"
 )
 
 func main() {
@@ -23,7 +25,7 @@ func main() {
 	defer stop()
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "platform:", err)
-		os.Exit(1)
+		os.Exit(load.ExitCode(err))
 	}
 }
 

@@ -66,7 +66,7 @@ func (b *backend) routes() http.Handler {
 // that a bad one stops a rollout at its first pod. From then on only the database counts: without Redis the
 // service still has something to answer.
 func (b *backend) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), 8*time.Second)
 	defer cancel()
 	if b.draining.Load() {
 		b.reply(w, http.StatusServiceUnavailable, answer{Error: "draining"})

@@ -47,8 +47,8 @@ func openBroker(s settings) *broker {
 		// A refused login must be seen by the request that met it, not hidden by a second try.
 		MaxRetries:    -1,
 		DialerRetries: 1,
-		DialTimeout:   2 * time.Second,
-		ReadTimeout:   2 * time.Second,
+		DialTimeout:   10 * time.Second,
+		ReadTimeout:   10 * time.Second,
 		// The ACL user may run neither CLIENT SETINFO nor CLIENT MAINT_NOTIFICATIONS.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},

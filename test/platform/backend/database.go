@@ -40,7 +40,7 @@ func openDatabase(s settings) (*database, error) {
 func openPool(config *pgxpool.Config, connections int32) (*pgxpool.Pool, error) {
 	config.MaxConns = connections
 	config.MaxConnIdleTime = time.Minute
-	config.ConnConfig.ConnectTimeout = 3 * time.Second
+	config.ConnConfig.ConnectTimeout = 10 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = application
 	return pgxpool.NewWithConfig(context.Background(), config)
 }

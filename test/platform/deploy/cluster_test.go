@@ -49,7 +49,12 @@ func deployed(t *testing.T, namespace string) *Platform {
 // The floor that every rotation is compared with: a restart of all the pods, five times, under load, costs no request.
 func TestRestartUnderLoadLosesNothing(t *testing.T) {
 	p := deployed(t, "platform-restart")
-	run, err := load.Start(t.Context(), load.Config{URL: p.URL})
+	config, err := load.Calibrate(t.Context(), load.Config{URL: p.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("this machine serves %v requests a second", config.Rate)
+	run, err := load.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +69,8 @@ func TestRestartUnderLoadLosesNothing(t *testing.T) {
 		t.Logf("restart %d: %s", round+1, run.Snapshot().Line())
 	}
 	s := run.Stop()
-	if s.Failed > 0 {
-		t.Errorf("%d of %d requests failed: %v %+v", s.Failed, s.Requests, s.Failures, s.FirstFailures)
+	if err := s.Err(); err != nil {
+		t.Errorf("%v; %+v", err, s.FirstFailures)
 	}
 	if pods := len(s.Pods); pods != 18 {
 		t.Errorf("%d pods answered, want 18: three, and three more after each restart", pods)

@@ -18,10 +18,10 @@ type Config struct {
 	// FreshPercent is how many of a hundred requests open a connection of their own; the others use kept ones.
 	// Zero is 50; a negative number is none.
 	FreshPercent int
-	// MaxInFlight bounds the requests under way. One that is due when the bound is reached is not sent, and
-	// fails. Zero is 256.
+	// MaxInFlight bounds the requests under way. One that is due when the bound is reached is not sent. Zero is 2048: ten
+	// seconds of a stall at 200 requests a second.
 	MaxInFlight int
-	// Timeout bounds each request from the moment it is sent; zero is 5 s.
+	// Timeout bounds each request from the moment it is sent: one that takes longer has failed. Zero is 30 s.
 	Timeout time.Duration
 	// IdleTimeout is how long a kept connection may lie unused before the client closes it. It must be shorter
 	// than the time the backend goes on serving after SIGTERM, or the backend closes it first, perhaps just as
@@ -35,8 +35,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	setDefault(&c.Rate, 200)
 	setDefault(&c.FreshPercent, 50)
-	setDefault(&c.MaxInFlight, 256)
-	setDefault(&c.Timeout, 5*time.Second)
+	setDefault(&c.MaxInFlight, 2048)
+	setDefault(&c.Timeout, 30*time.Second)
 	setDefault(&c.IdleTimeout, 2*time.Second)
 	setDefault(&c.TokenEvery, 20)
 	c.FreshPercent = max(c.FreshPercent, 0)

@@ -10,7 +10,6 @@ import (
 
 // Reasons of requests that got no whole reply. Replies that say no give "status N" and the backend's own word.
 const (
-	reasonUnsent    = "not sent: too many in flight"
 	reasonTimeout   = "timeout"
 	reasonRefused   = "connection refused"
 	reasonReset     = "connection reset"

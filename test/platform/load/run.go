@@ -108,7 +108,7 @@ func (r *Run) schedule(ctx, requests context.Context, flying *sync.WaitGroup) {
 		case r.slots <- struct{}{}:
 			flying.Go(func() { r.one(requests, q, due) })
 		default:
-			r.tally.add(outcome{due: due, fresh: q.fresh, reason: reasonUnsent})
+			r.tally.add(outcome{due: due, fresh: q.fresh, unsent: true})
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestRequestsStartOnScheduleThoughEarlierOnesAreSlow(t *testing.T) {
 	})
 }
 
-func TestRequestBeyondTheBoundIsAFailureAndNotSent(t *testing.T) {
+func TestRequestBeyondTheBoundIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := make(chan struct{}, 100)
 		stuck := func(ctx context.Context, q request) (reply, string) {
@@ -43,8 +43,8 @@ func TestRequestBeyondTheBoundIsAFailureAndNotSent(t *testing.T) {
 		r.begin(t.Context(), func() {})
 		time.Sleep(950 * time.Millisecond)
 		s := r.Stop()
-		if len(sent) != 3 || s.OK != 3 || s.Failures[reasonUnsent] != 7 {
-			t.Errorf("%d sent, %d ok, failures %v; want 3, 3 and 7 not sent", len(sent), s.OK, s.Failures)
+		if len(sent) != 3 || s.Requests != 3 || s.OK != 3 || s.Failed != 0 || s.Unsent != 7 {
+			t.Errorf("%d sent, %s; want 3 sent, all of them ok, and 7 not sent", len(sent), s.Line())
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -14,11 +15,13 @@ type Summary struct {
 	URL     string    `json:"url"`
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
-	Rate    float64   `json:"requests_per_second"` // as reached, the unsent ones included
+	Rate    float64   `json:"requests_per_second"` // as reached
 
-	Requests int `json:"requests"`
+	Requests int `json:"requests"` // sent: OK and Failed
 	OK       int `json:"ok"`
 	Failed   int `json:"failed"`
+	Slow     int `json:"slow"`     // of OK: served later than SlowAfter
+	Unsent   int `json:"not_sent"` // too many were in flight
 
 	Failures      map[string]int   `json:"failures"`                 // by reason
 	FirstFailures []Failure        `json:"first_failures,omitempty"` // in the order they ended, at most 20
@@ -63,8 +66,34 @@ type Latency struct {
 
 // Line gives the summary in one line, for progress.
 func (s Summary) Line() string {
-	return fmt.Sprintf("%5.0fs  %d sent  %d ok  %d failed  %.0f/s  p50 %.0f ms  p99 %.0f ms  max %.0f ms  %s",
-		s.Seconds, s.Requests, s.OK, s.Failed, s.Rate, s.Latency.P50, s.Latency.P99, s.Latency.Max, s.logins())
+	return fmt.Sprintf("%5.0fs  %d sent  %d ok  %d failed  %d slow  %d not sent  %.0f/s  p50 %.0f ms  p99 %.0f ms  max %.0f ms  %s",
+		s.Seconds, s.Requests, s.OK, s.Failed, s.Slow, s.Unsent, s.Rate, s.Latency.P50, s.Latency.P99, s.Latency.Max, s.logins())
+}
+
+// ErrTooSlow is given where the machine was too slow for a run to show anything.
+var ErrTooSlow = errors.New("the machine is too slow to judge")
+
+// ExitCode is how a program that sends requests ends: 0, 1 for an error, or 3 where the machine was too slow to judge.
+func ExitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrTooSlow):
+		return 3
+	}
+	return 1
+}
+
+// Err is nil where nothing was lost: every request was sent and served, at most one in a hundred of them slowly. It wraps ErrTooSlow
+// where no request failed, and yet the run shows nothing.
+func (s Summary) Err() error {
+	switch {
+	case s.Failed > 0:
+		return fmt.Errorf("%d of %d requests failed: %v", s.Failed, s.Requests, s.Failures)
+	case s.Unsent > 0 || s.Slow*100 > s.Requests || s.OK == 0:
+		return fmt.Errorf("%w: none of %d requests failed, but %d were slow and %d were not sent", ErrTooSlow, s.Requests, s.Slow, s.Unsent)
+	}
+	return nil
 }
 
 // logins names the logins with their counts, in the order of their first answers.

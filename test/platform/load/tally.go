@@ -9,6 +9,9 @@ import (
 // keptFailures is how many failures a summary shows one by one; all are counted.
 const keptFailures = 20
 
+// SlowAfter is the time from when a request was due after which a reply is slow.
+const SlowAfter = 2 * time.Second
+
 // outcome is what became of one request.
 type outcome struct {
 	due     time.Time     // when the schedule wanted it sent
@@ -16,12 +19,15 @@ type outcome struct {
 	fresh   bool          // on a connection of its own
 	reply   reply         // who answered; filled as far as the reply said
 	reason  string        // why it failed; empty when it did not
+	unsent  bool          // too many were in flight: nothing was sent, and nothing has failed
 }
 
 // tally adds up outcomes. It is safe for concurrent use.
 type tally struct {
 	mu       sync.Mutex
 	ok       int
+	slow     int
+	unsent   int
 	failures map[string]int
 	first    []Failure
 	kinds    map[string]Count
@@ -45,15 +51,20 @@ func newTally() *tally {
 func (t *tally) add(o outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.countKind(o)
-	if o.reason != reasonUnsent {
-		t.latency.add(o.latency)
+	if o.unsent {
+		t.unsent++
+		return
 	}
+	t.countKind(o)
+	t.latency.add(o.latency)
 	if o.reason != "" {
 		t.countFailure(o)
 		return
 	}
 	t.ok++
+	if o.latency > SlowAfter {
+		t.slow++
+	}
 	at := o.due.Add(o.latency)
 	see(t.pods, o.reply.Pod, at)
 	see(t.logins, o.reply.Login, at)
@@ -118,7 +129,7 @@ func (t *tally) summary() Summary {
 		failed += n
 	}
 	return Summary{
-		Requests: t.ok + failed, OK: t.ok, Failed: failed,
+		Requests: t.ok + failed, OK: t.ok, Failed: failed, Slow: t.slow, Unsent: t.unsent,
 		Failures: maps.Clone(t.failures), FirstFailures: append([]Failure(nil), t.first...),
 		Connections: maps.Clone(t.kinds),
 		Latency: Latency{
