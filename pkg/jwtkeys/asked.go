@@ -54,7 +54,7 @@ func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want r
 		return nil, err
 	}
 	if a.Issue != nil && a.Issues != nil { // who only verifies is asked about tokens of those that issue
-		_, _ = a.learn(ctx, workloads)
+		_, _ = a.learn(ctx, workloads, want)
 	}
 	var replies []rotation.Reply
 	var pods []rotation.Pod
@@ -102,7 +102,7 @@ func (a *Asked) Lifetime(ctx context.Context, workloads []rotation.Workload) (ti
 	if a.Issue == nil {
 		return a.Unasked.Lifetime(ctx, workloads)
 	}
-	m, err := a.learn(ctx, workloads)
+	m, err := a.learn(ctx, workloads, rotation.Wanted{})
 	switch {
 	case err != nil:
 		return 0, err
@@ -115,17 +115,16 @@ func (a *Asked) Lifetime(ctx context.Context, workloads []rotation.Workload) (ti
 		"say in the configuration how long they count: jwt.lifetime")
 }
 
-// learn has one pod issue a token, and keeps what it looks like.
-func (a *Asked) learn(ctx context.Context, workloads []rotation.Workload) (model, error) {
+// learn has one pod issue a token, and keeps what it looks like if it is signed with one of the wanted's keys.
+func (a *Asked) learn(ctx context.Context, workloads []rotation.Workload, want rotation.Wanted) (model, error) {
 	var errs []error
 	for _, w := range workloads {
 		for _, p := range w.Pods {
 			if !p.Ready || p.Terminating || a.Covers != nil && !a.Covers(w.Name) || !a.issues(w.Name) {
 				continue
 			}
-			m, err := a.modelAt(ctx, w.Name, p.Name)
+			m, err := a.modelAt(ctx, w.Name, p.Name, want)
 			if err == nil {
-				a.keep(m)
 				return m, nil
 			}
 			errs = append(errs, fmt.Errorf("pod %s: %w", p.Name, err))
@@ -137,7 +136,7 @@ func (a *Asked) learn(ctx context.Context, workloads []rotation.Workload) (model
 	return model{}, fmt.Errorf("%w: %w", rotation.ErrUnavailable, errors.Join(errs...))
 }
 
-func (a *Asked) modelAt(ctx context.Context, workload, pod string) (model, error) {
+func (a *Asked) modelAt(ctx context.Context, workload, pod string, want rotation.Wanted) (model, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	v := a.visit(workload, pod)
@@ -146,7 +145,15 @@ func (a *Asked) modelAt(ctx context.Context, workload, pod string) (model, error
 	if err != nil {
 		return model{}, err
 	}
-	return modelOf(token)
+	m, err := modelOf(token)
+	switch {
+	case err != nil || len(want.Accept) == 0: // only how long it lives is asked
+		return m, err
+	case !v.ours(token, want):
+		return model{}, errors.New("it issues tokens of a key that is on no record")
+	}
+	a.keep(m)
+	return m, nil
 }
 
 // issues says whether the pods of a workload issue tokens that can be looked at.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -347,5 +348,69 @@ func TestPreflightWantsTheKeyInUseToShow(t *testing.T) {
 	}
 	if _, err := a.Preflight(context.Background(), pods(rotation.Pod{Name: "backend-0"}), v1); !errors.Is(err, rotation.ErrRefused) {
 		t.Errorf("with nobody to ask: %v", err)
+	}
+}
+
+// A pod that issues what it likes has none of it signed with a key that it does not hold: no token with its claims is minted, for itself
+// or for others.
+func TestNoClaimsOfAStrangerAreSigned(t *testing.T) {
+	for name, issues := range map[string]func(string) bool{"all issue": nil, "one workload issues": func(w string) bool { return w == "deployment/backend" }} {
+		t.Run(name, func(t *testing.T) {
+			var heard sync.Map
+			serve := func(s service, sub string) string {
+				pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if token, sent := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); sent {
+						heard.Store(token, true)
+					}
+					if r.URL.Path == "/login" && sub != "" {
+						made := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": sub, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})
+						made.Header["kid"] = "k1"
+						text, _ := made.SignedString([]byte("whatever it has at hand"))
+						_ = json.NewEncoder(w).Encode(map[string]string{"token": text})
+						return
+					}
+					s.ServeHTTP(w, r)
+				}))
+				t.Cleanup(pod.Close)
+				return pod.Listener.Addr().String()
+			}
+			key := strings.Repeat("k", 64)
+			honest := service{keys: map[string]string{"k1": key}, active: "k1", alg: "HS256", life: time.Hour}
+			at := map[string]string{"evil": serve(honest, "admin"), "good": serve(honest, "")}
+			a := asking(t, honest)
+			a.Issues = issues
+			a.Dial = func(_, pod string) func(context.Context, string, string) (net.Conn, error) {
+				return func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, network, at[pod])
+				}
+			}
+			one := rotation.Credential{V: 1, ID: "k1", Value: rotation.NewSecret([]byte(key))}
+			two := pods(rotation.Pod{Name: "evil", Ready: true}, rotation.Pod{Name: "good", Ready: true})
+			if _, err := a.Lifetime(t.Context(), two); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // what was learnt the first time would be used the second
+				for _, sign := range []*rotation.Credential{nil, &one} {
+					if _, err := a.Probe(t.Context(), two, rotation.Wanted{Accept: []rotation.Credential{one}, Sign: sign}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			n := 0
+			heard.Range(func(token, _ any) bool {
+				claims := jwt.MapClaims{}
+				if _, _, err := jwt.NewParser().ParseUnverified(token.(string), claims); err != nil {
+					t.Error(err)
+				}
+				if claims["sub"] == "admin" {
+					t.Errorf("a token was made with the stranger's claims: %v", claims)
+				}
+				n++
+				return true
+			})
+			if n == 0 {
+				t.Error("no pod was sent a token")
+			}
+		})
 	}
 }

@@ -89,7 +89,8 @@ func (v *visit) judge(ctx context.Context, want rotation.Wanted) (rotation.Statu
 	return rotation.Accepts, strings.Join(said, ", ")
 }
 
-// signs looks at a token that the pod issues: it becomes the model of those that are minted.
+// signs looks at a token that the pod issues. One that is signed with a key on record becomes the model of those that are minted: what a
+// pod merely says would be signed with the key otherwise.
 func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Status, string) {
 	token, err := v.issue(ctx)
 	if err != nil {
@@ -103,7 +104,9 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 	if alg, _ := m.header["alg"].(string); alg != method {
 		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %q, and not with %s", alg, method)
 	}
-	v.keep(m)
+	if v.ours(token, want) {
+		v.keep(m)
+	}
 	if want.Sign == nil {
 		return rotation.Accepts, "issues tokens"
 	}
@@ -116,6 +119,11 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 		}
 	}
 	return rotation.Altered, "issues under another key than " + want.Sign.ID
+}
+
+// ours says whether a token is signed with one of the wanted's keys.
+func (v *visit) ours(token string, want rotation.Wanted) bool {
+	return slices.ContainsFunc(slices.Concat(want.Accept, want.Refuse), func(c rotation.Credential) bool { return v.made(token, c) })
 }
 
 // made says whether c is what token is signed with.
