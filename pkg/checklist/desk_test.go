@@ -40,7 +40,7 @@ func (h hand) skip(names []string) { h.d.skips = append(h.d.skips, names...) }
 func sit(t *testing.T, width, height int) *desk {
 	d := &desk{t: t, clock: noon}
 	d.m = newModel(Options{
-		Header: Header{"postgres", "prod-eu", "https://api.prod-eu.example:6443", "default", "alice@example.com"},
+		Header: Header{"postgres", "prod-eu", "https://api.prod-eu.example:6443", "default", "alice@example.com", "built-in defaults"},
 		Now:    func() time.Time { return d.clock },
 	}, hand{d})
 	d.see(tea.WindowSizeMsg{Width: width, Height: height})

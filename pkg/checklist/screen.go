@@ -38,8 +38,8 @@ type Options struct {
 	Now       func() time.Time                    // the clock of the events; nil is the local one
 }
 
-// Header says where a run takes place.
-type Header struct{ Target, Context, Server, Namespace, User string }
+// Header says where a run takes place, and where its configuration comes from.
+type Header struct{ Target, Context, Server, Namespace, User, Configuration string }
 
 // Run makes one run, or the way back from it, with the screen's Emit, Consent and Hold.
 type Run func(ctx context.Context, back bool) (rotation.Result, error)

@@ -64,7 +64,7 @@ func (m model) header() []string {
 		}
 	}
 	h := m.options.Header
-	where := fmt.Sprintf("context %s, %s, namespace %s, as %s", h.Context, h.Server, h.Namespace, h.User)
+	where := fmt.Sprintf("context %s, %s, namespace %s, as %s; configuration: %s", h.Context, h.Server, h.Namespace, h.User, h.Configuration)
 	lines := []string{m.between(m.paint(bold, title), report.Took(m.now.Sub(m.began)))}
 	for _, line := range report.Wrap(report.Clean(where), m.width) {
 		lines = append(lines, m.paint(faint, line))

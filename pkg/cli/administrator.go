@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -44,9 +46,22 @@ func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
 	return found, err
 }
 
-// adminPassword is what the configuration names.
+// adminPassword is what the configuration names. A ConfigMap, which is the namespace's data, may name what the server's own pod is given
+// and nothing else: any other Secret would go to whoever answers in that pod.
 func adminPassword(ctx context.Context, in opening) (rotation.Secret, error) {
 	ref := in.server.Admin.Secret
+	if in.source.Tenants() {
+		pod, err := in.clients.Kube.CoreV1().Pods(serverNamespace(in)).Get(ctx, in.server.Pod, metav1.GetOptions{})
+		if err != nil {
+			return rotation.Secret{}, fmt.Errorf("reading pod %s, which is to be given the administrator's password: %w", in.server.Pod, err)
+		}
+		if !isGiven(pod.Spec, *ref) {
+			return rotation.Secret{}, usageError{rotation.WithHint(
+				fmt.Errorf("%s.admin.secret: pod %s is not given key %s of secret %s, and %s may not send it there",
+					in.server.Section, in.server.Pod, ref.Key, ref.Name, in.source),
+				fmt.Sprintf("remove the field, or read the ConfigMap and trust all of it with `--config=%s`", in.source))}
+		}
+	}
 	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	if err != nil {
 		return rotation.Secret{}, fmt.Errorf("reading the administrator's password: %w", err)
@@ -56,6 +71,29 @@ func adminPassword(ctx context.Context, in opening) (rotation.Secret, error) {
 		return rotation.Secret{}, fmt.Errorf("secret %s/%s has no key %s, where the administrator's password should be", in.namespace, ref.Name, ref.Key)
 	}
 	return rotation.NewSecret(value), nil
+}
+
+// isGiven says whether a pod is given that key of that Secret: in a variable or in a file.
+func isGiven(p corev1.PodSpec, ref config.KeyRef) bool {
+	inFiles := func(name string, items []corev1.KeyToPath) bool {
+		return name == ref.Name && (len(items) == 0 || slices.ContainsFunc(items, func(i corev1.KeyToPath) bool { return i.Key == ref.Key }))
+	}
+	for _, c := range slices.Concat(p.InitContainers, p.Containers) {
+		for _, e := range c.Env {
+			if from := e.ValueFrom; from != nil && from.SecretKeyRef != nil && from.SecretKeyRef.Name == ref.Name && from.SecretKeyRef.Key == ref.Key {
+				return true
+			}
+		}
+		if slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool { return from.SecretRef != nil && from.SecretRef.Name == ref.Name }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.Volumes, func(v corev1.Volume) bool {
+		return v.Secret != nil && inFiles(v.Secret.SecretName, v.Secret.Items) ||
+			v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
+				return s.Secret != nil && inFiles(s.Secret.Name, s.Secret.Items)
+			})
+	})
 }
 
 // discovered looks for the superuser's password in the environment of the server's container.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -19,7 +20,14 @@ func configCommand(g *global) *cobra.Command {
 		Long: `Write a targets file, show the effective one, or find its mistakes.
 
 The file is the one given by --config, else ` + config.FileName + ` in the working directory or above, else key ` + config.ConfigMapKey + ` of ConfigMap
-` + config.ConfigMapName + ` in the namespace. Without any, the defaults are a platform laid out as in the runbook.`,
+` + config.ConfigMapName + ` in the namespace. Without any, the defaults are a platform laid out as in the runbook.
+
+A file that is found is used only if it and its folder belong to you or to root, and nobody else may write to them. The search ends at
+your home folder, at the root of a git repository, and where another file system begins.
+
+A ConfigMap that is found is data of its namespace: anybody who may write there may have written it. It can configure its own namespace
+only: no other namespace, no address, no URL, no notifications, no protected contexts. Name it to trust all of it:
+--config=configmap/` + config.ConfigMapName + `. Without a file no context is protected.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -41,7 +49,7 @@ func viewCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			g.say("from %s", source)
+			g.say("configuration: %s", source.Told())
 			_, err = g.Out.Write(text)
 			return err
 		},
@@ -60,8 +68,7 @@ func validateCommand(g *global) *cobra.Command {
 				g.config = args[0]
 			}
 			found, source, err := g.effective(c.Context())
-			var invalid *config.InvalidError
-			if errors.As(err, &invalid) || errors.Is(err, os.ErrNotExist) {
+			if errors.Is(err, os.ErrNotExist) {
 				return usageError{err}
 			}
 			if err != nil {
@@ -94,27 +101,20 @@ func schemaCommand(g *global) *cobra.Command {
 
 // effective is the configuration and where it comes from. No cluster is needed where there is a file; one that cannot be
 // asked for a ConfigMap is said.
-func (g *global) effective(ctx context.Context) (config.Config, string, error) {
-	found, source, err := config.Loader{Path: g.config}.Load(ctx)
-	if err != nil || source != config.SourceDefaults {
-		return found, source, err
-	}
-	clients, err := g.connect()
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, askFor)
-		defer cancel()
-		var there string
-		if found, there, err = g.sourced(ctx, clients); err == nil {
-			return found, there, nil
-		}
-	}
-	var invalid *config.InvalidError
-	if errors.As(err, &invalid) || ctx.Err() != nil && ctx.Err() != context.DeadlineExceeded {
+func (g *global) effective(ctx context.Context) (config.Config, config.Source, error) {
+	within, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	asked := false
+	found, source, err := g.load(within, func() (*kube.Clients, error) {
+		asked = true
+		return g.connect()
+	})
+	if err == nil || !asked || g.config != "" || errors.As(err, new(usageError)) || ctx.Err() != nil {
 		return found, source, err
 	}
 	g.say("note: no cluster was asked for ConfigMap %s: %v", config.ConfigMapName, err)
 	if hint := rotation.Hint(err); hint != "" {
 		g.say("hint: %s", hint)
 	}
-	return config.Default(), source, nil
+	return config.Default(), config.Source{}, nil
 }

@@ -95,6 +95,9 @@ func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/init.yaml", string(text))
+	if _, err := config.ParseTenants("configmap/"+config.ConfigMapName, text, "shop"); err != nil {
+		t.Errorf("it cannot be kept in a ConfigMap of its namespace: %v", err)
+	}
 	if _, err := config.Parse("init", text); err != nil {
 		t.Error(err)
 	}

@@ -33,6 +33,12 @@ type engine struct {
 	helpful []rbacv1.PolicyRule
 }
 
+// sourced is a target and where its configuration comes from.
+type sourced struct {
+	config.Target
+	config.Source
+}
+
 // rulesIn are the rules of a target that is in that namespace, whether it says so or the kubeconfig does.
 func (e engine) rulesIn(namespace string, t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
 	t.Namespace = namespace
@@ -43,12 +49,14 @@ func (e engine) rulesIn(namespace string, t config.Target, via kube.Via) map[str
 type opening struct {
 	clients   *kube.Clients
 	target    config.Target
+	source    config.Source // of the target
 	server    config.Server // of the target
 	namespace string        // of the target
 	via       kube.Via
 	terminate bool                             // sessions of the old version may be ended
 	reassign  bool                             // what a login has come to own may be given to its owner
 	leaked    bool                             // the value in use has
+	only      bool                             // nothing is changed: a dry run, or status. No credential goes to anything but the server
 	say       func(format string, args ...any) // a line for the operator
 }
 
@@ -58,7 +66,8 @@ type opened struct {
 	clients   *kube.Clients
 	target    config.Target
 	namespace string
-	file      string // the flag that names the targets file; "" where none was named
+	source    config.Source // of the target
+	file      string        // the flag that names the targets file; "" where none was named
 	who       string
 	leftovers func(context.Context, rotation.Record) ([]string, error) // who else can come in; nil: no such thing
 	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
@@ -118,7 +127,7 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := g.targets(ctx, clients)
+	found, source, err := g.targets(ctx, clients)
 	if err != nil {
 		return nil, err
 	}
@@ -132,14 +141,15 @@ func (g *global) open(ctx context.Context, q request) (*opened, error) {
 		g.sayNoCanary(q.canarySet)
 		q.canary = false
 	}
-	o, err := g.openTarget(ctx, clients, t, q.runFlags)
+	o, err := g.openTarget(ctx, clients, sourced{t, source}, q.runFlags)
 	if err == nil && protected {
 		o.protected = clients.Context
 	}
 	return o, err
 }
 
-func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config.Target, f runFlags) (*opened, error) {
+func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sourced, f runFlags) (*opened, error) {
+	t := one.Target
 	e := engineOf(t.Kind)
 	namespace := namespaceOf(clients, t)
 	who, err := clients.WhoAmI(ctx)
@@ -154,7 +164,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 		return nil, err
 	}
 	in := opening{
-		clients: clients, target: t, server: t.Server(), namespace: namespace, via: kube.Via(f.via), say: g.say,
+		clients: clients, target: t, source: one.Source, server: t.Server(), namespace: namespace, via: kube.Via(f.via), say: g.say, only: f.dryRun,
 		terminate: f.stragglers == "terminate",
 		reassign:  slices.Contains(f.accept, acceptReassign), leaked: f.compromised,
 	}
@@ -162,7 +172,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	o.who, o.say, o.file = who, g.say, g.fileFlag()
+	o.who, o.say, o.file, o.source = who, g.say, g.fileFlag(), one.Source
 	f.apply(&o.Rotation, t)
 	if err := o.gates(ctx, in); err != nil {
 		o.close()
@@ -176,6 +186,11 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	if err != nil {
 		o.close()
 		return nil, err
+	}
+	if in.only { // no preflight need come to say it
+		for _, text := range o.unlooked {
+			o.note(text)
+		}
 	}
 	o.canary(f.canary)
 	o.tellers = tellers(in)

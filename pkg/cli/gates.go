@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -72,6 +73,12 @@ func forwarded(clients *kube.Clients, namespace, pod string) *kube.Dialer {
 // prometheusGate is a number of the monitoring that has bounds.
 func (o *opened) prometheusGate(in opening, p config.PrometheusGate) rotation.Gate {
 	asked := o.prometheus(in, p.Prometheus)
+	if in.only && p.Token != nil {
+		o.unlooked = append(o.unlooked, fmt.Sprintf("gate %s is not looked at: a dry run and status send no token", p.Name))
+		asked = func(context.Context) (*gate.Prometheus, error) {
+			return nil, errors.New("a dry run and status send no token")
+		}
+	}
 	return rotation.Gate{
 		Name: p.Name, Want: fmt.Sprintf("%s is within its bounds for %v", p.Query, p.Hold.Duration), Hold: p.Hold.Duration, Patience: p.Patience.Duration,
 		Look: func(ctx context.Context, rec rotation.Record) (item rotation.Item, err error) {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"sync"
 
@@ -63,7 +64,7 @@ func (d *diverted) Write(text []byte) (int, error) {
 
 func (g *global) addFlags(f *pflag.FlagSet) {
 	g.kube.AddFlags(f)
-	f.StringVar(&g.config, "config", "", "the targets file; else "+config.FileName+" here or above, else ConfigMap "+config.ConfigMapName)
+	f.StringVar(&g.config, "config", "", "the targets file, or configmap/NAME in the namespace, which is trusted then; else "+config.FileName+" here or above, else ConfigMap "+config.ConfigMapName)
 	g.logs.to = g.Err
 	f.VarP(&g.logs, "v", "v", "how much of the API requests to log, as kubectl's; what would show the bodies of requests is capped")
 }
@@ -101,25 +102,53 @@ func (g *global) connect() (*kube.Clients, error) {
 	return kube.New(g.kube, kube.Options{Version: thisBuild().Version, Warnings: g.Err})
 }
 
-// targets gives the configuration, with the cluster's ConfigMap as its last place to look.
-func (g *global) targets(ctx context.Context, c *kube.Clients) (config.Config, error) {
-	found, _, err := g.sourced(ctx, c)
-	return found, err
+// targets gives the configuration and where it comes from, with the cluster's ConfigMap as its last place to look.
+func (g *global) targets(ctx context.Context, c *kube.Clients) (config.Config, config.Source, error) {
+	return g.load(ctx, func() (*kube.Clients, error) { return c, nil })
 }
 
-// sourced is the configuration and where it comes from.
-func (g *global) sourced(ctx context.Context, c *kube.Clients) (config.Config, string, error) {
-	load := config.Loader{Path: g.config, ConfigMap: func(ctx context.Context) (map[string]string, error) {
-		m, err := c.Kube.CoreV1().ConfigMaps(c.Namespace).Get(ctx, config.ConfigMapName, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-			return nil, nil
+// load gives the configuration and where it comes from. connect is called where a ConfigMap is read; with nil none is looked for. A
+// configuration that cannot be meant is a usage error.
+func (g *global) load(ctx context.Context, connect func() (*kube.Clients, error)) (config.Config, config.Source, error) {
+	from := config.Loader{Path: g.config}
+	if connect != nil {
+		from.ConfigMap = func(ctx context.Context, name string) (config.Map, error) {
+			c, err := connect()
+			if err != nil {
+				return config.Map{}, err
+			}
+			return configMap(ctx, c, name)
 		}
-		if err != nil {
-			return nil, c.Explain(err)
+	}
+	found, source, err := from.Load(ctx)
+	if errors.As(err, new(*config.InvalidError)) {
+		err = usageError{err}
+	}
+	return found, source, err
+}
+
+// configMap reads a ConfigMap in the namespace of the context.
+func configMap(ctx context.Context, c *kube.Clients, name string) (config.Map, error) {
+	m := config.Map{Namespace: c.Namespace}
+	found, err := c.Kube.CoreV1().ConfigMaps(c.Namespace).Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return m, nil
+	case apierrors.IsForbidden(err):
+		return m, fmt.Errorf("%w: %w", fs.ErrPermission, c.Explain(err))
+	case err != nil:
+		return m, c.Explain(err)
+	}
+	m.Data = found.Data
+	if m.Data == nil {
+		m.Data = map[string]string{}
+	}
+	for _, f := range found.ManagedFields { // a manager is what a client calls itself; the time is the API server's
+		if f.Time != nil && !f.Time.Time.Before(m.Written) {
+			m.By, m.Written = f.Manager, f.Time.Time
 		}
-		return m.Data, nil
-	}}
-	return load.Load(ctx)
+	}
+	return m, nil
 }
 
 // target finds the one that a command is about: by its name, or as the only one of its kind.

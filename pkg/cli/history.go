@@ -63,7 +63,7 @@ func (g *global) history(ctx context.Context, args []string, list report.Listing
 	if err != nil {
 		return err
 	}
-	found, err := g.targets(ctx, clients)
+	found, _, err := g.targets(ctx, clients)
 	if err != nil {
 		return err
 	}

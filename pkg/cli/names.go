@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -35,18 +36,11 @@ func (g *global) targetNames(kind config.Kind) cobra.CompletionFunc {
 
 // completable is the configuration, as far as it can be had at once and without a word: a shell is waiting.
 func (g *global) completable(ctx context.Context) config.Config {
-	found, source, err := config.Loader{Path: g.config}.Load(ctx)
-	if err != nil || source != config.SourceDefaults {
-		return found
-	}
-	clients, err := g.connect()
-	if err != nil {
-		return found
-	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	if there, err := g.targets(ctx, clients); err == nil {
-		return there
+	found, _, err := g.load(ctx, g.connect)
+	if err != nil && g.config == "" && !errors.As(err, new(usageError)) {
+		return config.Default() // no cluster can be asked
 	}
 	return found
 }

@@ -76,6 +76,9 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	}
 	as := underStrategy(server)
 	o, consumers := holder(ctx, in, store, pods)
+	if in.only {
+		o.unlooked = append(o.unlooked, unproven...)
+	}
 	o.System, o.Missed = as, journalOf(in, pods, server).missed
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)

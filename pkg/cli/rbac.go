@@ -25,12 +25,16 @@ func rbacCommand(g *global) *cobra.Command {
 		Use:   "rbac [TARGET]",
 		Short: "Print the Role with exactly the permissions that rotating a target takes",
 		Long: `Print the Role with exactly the permissions that rotating a target takes, for kubectl apply: of one target, or of all that are
-configured, a Role for each namespace. No cluster is contacted.
+configured, a Role for each namespace. No cluster is contacted, unless --config names a ConfigMap.
 
 Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --user=NAME`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			found, _, err := config.Loader{Path: g.config}.Load(c.Context())
+			var connect func() (*kube.Clients, error)
+			if _, named := config.NamesConfigMap(g.config); named {
+				connect = g.connect
+			}
+			found, _, err := g.load(c.Context(), connect)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now, Protected: o.protected,
 		Header: checklist.Header{
 			Target: o.Target, Context: o.clients.Context, Server: o.clients.Server, Namespace: o.namespace, User: o.who,
+			Configuration: o.source.Told(),
 		},
 		Secret: o.target.Secret.Name,
 		Commands: func(back bool) (next, undoing string) {

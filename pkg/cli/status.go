@@ -78,16 +78,20 @@ func (f *statusFlags) settle(args []string) (err error) {
 	if f.selected, err = labels.Parse(f.selector); err != nil {
 		return fmt.Errorf("--selector: %w", err)
 	}
-	people := f.format == report.Table || f.format == report.Wide || f.format == report.Timeline
 	switch {
 	case len(args) == 1 && (f.all || f.selector != ""):
 		return errors.New("a TARGET is one target: leave out -A and -l")
 	case len(args) == 0 && f.format == report.Timeline:
 		return errors.New("-o timeline is about one target: name it")
-	case f.watch && !people:
+	case f.watch && !f.people():
 		return fmt.Errorf("-w shows a table, and no %s", f.output)
 	}
 	return nil
+}
+
+// people says whether the output is for people.
+func (f statusFlags) people() bool {
+	return f.format == report.Table || f.format == report.Wide || f.format == report.Timeline
 }
 
 // status looks once, or until nothing is under way.
@@ -96,12 +100,15 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 	if err != nil {
 		return err
 	}
-	found, source, err := g.sourced(ctx, clients)
+	found, source, err := g.targets(ctx, clients)
 	if err != nil {
 		return err
 	}
 	list := report.Listing{Style: g.data(), Format: f.format, NoHeaders: f.noHeaders, AllNamespaces: f.all, Now: clients.Now()}
-	v := glances{clients: clients, file: g.fileFlag(), selector: f.selected, presumed: source == config.SourceDefaults}
+	v := glances{clients: clients, file: g.fileFlag(), selector: f.selected, presumed: source.Defaults()}
+	if f.people() {
+		g.say("configuration: %s", source.Told())
+	}
 	look := func(ctx context.Context) ([]report.Status, error) { return v.look(ctx, found.Targets, f.all) }
 	if len(args) == 1 {
 		t, err := target(found, "", args)
@@ -109,7 +116,7 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 			return err
 		}
 		look = func(ctx context.Context) ([]report.Status, error) {
-			s, err := g.survey(ctx, clients, t, f)
+			s, err := g.survey(ctx, clients, sourced{t, source}, f)
 			return []report.Status{s}, err
 		}
 	}
@@ -233,8 +240,9 @@ func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t co
 }
 
 // survey looks at every step of one target.
-func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Target, f statusFlags) (report.Status, error) {
-	o, err := g.openTarget(ctx, clients, t, runFlags{via: f.via, wait: true})
+func (g *global) survey(ctx context.Context, clients *kube.Clients, one sourced, f statusFlags) (report.Status, error) {
+	t := one.Target
+	o, err := g.openTarget(ctx, clients, one, runFlags{via: f.via, wait: true, dryRun: true})
 	if err != nil {
 		return report.Status{}, err
 	}

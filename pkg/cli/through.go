@@ -34,6 +34,9 @@ func doors(ctx context.Context, in opening, servers []corev1.Pod, secured postgr
 		case err != nil:
 			notes = append(notes, fmt.Sprintf("the application comes in through %s, and whether it lets the new login in is not proven: %v",
 				net.JoinHostPort(way.Host, way.Port), err))
+		case d != nil && in.only:
+			notes = append(notes, fmt.Sprintf("the application comes in through %s, and what that makes of logins is not seen: a dry run and status log in at the server alone",
+				net.JoinHostPort(way.Host, way.Port)))
 		case d != nil:
 			d.TLS = secured
 			all = append(all, *d)

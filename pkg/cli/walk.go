@@ -69,9 +69,10 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	return err
 }
 
-// header says where this run takes place: context, server, namespace and user.
+// header says where this run takes place: context, server, namespace and user; and where its configuration comes from.
 func (g *global) header(o *opened) string {
-	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s", o.Target, o.namespace, o.clients.Context, o.clients.Server, o.who)
+	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s; configuration: %s",
+		o.Target, o.namespace, o.clients.Context, o.clients.Server, o.who, o.source.Told())
 }
 
 // frontend is a screen or lines for people, or JSON for programs.

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -22,86 +21,96 @@ const (
 	ConfigMapKey  = "config.yaml"
 )
 
-// SourceDefaults is the source of a configuration that comes from no file.
-const SourceDefaults = "built-in defaults"
+// mapPrefix is what a ConfigMap's name has before it where a file's path could stand.
+const mapPrefix = "configmap/"
 
-// Loader finds the configuration: the file it is told, else the file in the working directory or above, else
-// the ConfigMap, else the defaults.
-type Loader struct {
-	Path string // a file to read and no other; "" searches
-	Dir  string // where the search begins; "" is the working directory
-	Home string // the search goes no further up than this; "" is the user's home, or the root
-	// ConfigMap gives the data of the ConfigMap in the namespace of the context, or nil where there is none.
-	// Nil: none is looked for.
-	ConfigMap func(context.Context) (map[string]string, error)
+// Map is a ConfigMap.
+type Map struct {
+	Namespace string
+	Data      map[string]string // nil: there is none of that name
+	By        string            // the field manager that wrote it last
+	Written   time.Time
 }
 
-// Load gives the configuration and where it comes from: the path of the file, "configmap/kubectl-rotate", or
-// [SourceDefaults]. A file that is not valid is an error of type [*InvalidError]; the search does not go on past it.
-func (l Loader) Load(ctx context.Context) (Config, string, error) {
-	path := l.Path
-	if path == "" {
-		var err error
-		if path, err = l.search(); err != nil {
-			return Config{}, "", err
-		}
+// Loader finds the configuration: what it is told, else the file in the working directory or above, else the ConfigMap, else the
+// defaults.
+type Loader struct {
+	Path string // a file to read and no other, or configmap/NAME; "" searches
+	Dir  string // where the search begins; "" is the working directory
+	Home string // the search goes no further up than this; "" is the user's home
+	// ConfigMap reads a ConfigMap in the namespace of the context. An error that is fs.ErrPermission says that it may not be read. Nil:
+	// none is looked for.
+	ConfigMap func(ctx context.Context, name string) (Map, error)
+}
+
+// NamesConfigMap says whether a path names a ConfigMap instead of a file, and which.
+func NamesConfigMap(path string) (name string, ok bool) { return strings.CutPrefix(path, mapPrefix) }
+
+// Load gives the configuration and where it comes from. A file that is not valid is an error of type [*InvalidError]; the search does not
+// go on past it.
+func (l Loader) Load(ctx context.Context) (Config, Source, error) {
+	if name, ok := NamesConfigMap(l.Path); ok {
+		return l.loadMap(ctx, name, true)
 	}
-	if path == "" {
-		return l.loadConfigMap(ctx)
+	if l.Path != "" {
+		return loadFile(l.Path, true)
 	}
-	text, err := os.ReadFile(path)
+	path, err := l.search()
+	switch {
+	case err != nil:
+		return Config{}, Source{}, err
+	case path != "":
+		return loadFile(path, false)
+	}
+	return l.loadMap(ctx, ConfigMapName, false)
+}
+
+// loadFile reads a file that the operator has named, or one that was found, which others must not have written.
+func loadFile(path string, named bool) (Config, Source, error) {
+	text, source, err := readFile(path)
+	source.Named = named
+	if err == nil && !named {
+		err = source.trusted()
+	}
 	if err != nil {
-		return Config{}, "", fmt.Errorf("reading the configuration: %w", err)
+		return Config{}, Source{}, fmt.Errorf("reading the configuration: %w", err)
 	}
 	c, err := Parse(path, text)
-	return c, path, err
+	return c, source, err
 }
 
-// search gives the path of the nearest file, "" when there is none.
-func (l Loader) search() (string, error) {
-	dir, err := filepath.Abs(l.Dir)
-	if err != nil {
-		return "", fmt.Errorf("searching %s: %w", FileName, err)
-	}
-	home := l.Home
-	if home == "" {
-		home, _ = os.UserHomeDir() // a user without a home has the root as the end
-	}
-	for {
-		path := filepath.Join(dir, FileName)
-		switch info, err := os.Stat(path); {
-		case err == nil && info.Mode().IsRegular():
-			return path, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("searching %s: %w", FileName, err)
-		}
-		up := filepath.Dir(dir)
-		if dir == home || up == dir {
-			return "", nil
-		}
-		dir = up
-	}
-}
-
-func (l Loader) loadConfigMap(ctx context.Context) (Config, string, error) {
+// loadMap reads a ConfigMap. One that is there without having been named is data of its namespace.
+func (l Loader) loadMap(ctx context.Context, name string, named bool) (Config, Source, error) {
 	if l.ConfigMap == nil {
-		return Default(), SourceDefaults, nil
+		if named {
+			return Config{}, Source{}, fmt.Errorf("reading %s%s: no cluster is asked here", mapPrefix, name)
+		}
+		return Default(), Source{}, nil
 	}
-	source := "configmap/" + ConfigMapName
-	data, err := l.ConfigMap(ctx)
-	if err != nil {
-		return Config{}, "", fmt.Errorf("reading %s: %w", source, err)
+	m, err := l.ConfigMap(ctx, name)
+	source := Source{ConfigMap: name, Namespace: m.Namespace, Named: named, By: m.By, Written: m.Written}
+	switch {
+	case errors.Is(err, fs.ErrPermission) && !named:
+		return Default(), Source{Namespace: m.Namespace, Unread: true}, nil
+	case err != nil:
+		return Config{}, Source{}, fmt.Errorf("reading %s: %w", source, err)
+	case m.Data == nil && named:
+		return Config{}, Source{}, fmt.Errorf("there is no %s in namespace %s", source, m.Namespace)
+	case m.Data == nil:
+		return Default(), Source{}, nil
 	}
-	if data == nil {
-		return Default(), SourceDefaults, nil
-	}
-	text, ok := data[ConfigMapKey]
+	text, ok := m.Data[ConfigMapKey]
 	if !ok {
-		return Config{}, "", rotation.WithHint(
-			fmt.Errorf("%s has no key %s: it holds %s", source, ConfigMapKey, keyList(data)),
-			fmt.Sprintf("make it with `kubectl create configmap %s --from-file=%s=FILE`", ConfigMapName, ConfigMapKey))
+		return Config{}, Source{}, rotation.WithHint(
+			fmt.Errorf("%s has no key %s: it holds %s", source, ConfigMapKey, keyList(m.Data)),
+			fmt.Sprintf("make it with `kubectl create configmap %s --from-file=%s=FILE`", name, ConfigMapKey))
 	}
-	c, err := Parse(source, []byte(text))
+	var c Config
+	if named {
+		c, err = Parse(source.String(), []byte(text))
+	} else {
+		c, err = ParseTenants(source.String(), []byte(text), m.Namespace)
+	}
 	return c, source, err
 }
 

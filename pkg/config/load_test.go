@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,11 @@ func file(name string) string {
 // tree makes a folder with home/work/deep in it, and writes files to it.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
-	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, "home/work/deep"), 0o755); err != nil {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err == nil {
+		err = errors.Join(os.Chmod(root, 0o755), os.MkdirAll(filepath.Join(root, "home/work/deep"), 0o755)) // whatever the umask is
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {
@@ -33,9 +37,9 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-func configMap(name string) func(context.Context) (map[string]string, error) {
-	return func(context.Context) (map[string]string, error) {
-		return map[string]string{ConfigMapKey: file(name)}, nil
+func configMap(target string) func(context.Context, string) (Map, error) {
+	return func(context.Context, string) (Map, error) {
+		return Map{Namespace: "shop", Data: map[string]string{ConfigMapKey: file(target)}}, nil
 	}
 }
 
@@ -64,7 +68,7 @@ func TestSearchOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := filepath.Join(root, c.from); source != want || got.Targets[0].Name != c.target {
+			if want := filepath.Join(root, c.from); source.File != want || got.Targets[0].Name != c.target {
 				t.Errorf("got %s from %s", got.Targets[0].Name, source)
 			}
 		})
@@ -76,7 +80,7 @@ func TestSearchEndsAtHome(t *testing.T) {
 	root := tree(t, map[string]string{".kubectl-rotate.yaml": file("above-home")})
 	l := Loader{Dir: filepath.Join(root, "home/work/deep"), Home: filepath.Join(root, "home")}
 	got, source, err := l.Load(t.Context())
-	if err != nil || source != SourceDefaults {
+	if err != nil || !source.Defaults() {
 		t.Errorf("got %v from %s, %v", got.Names(), source, err)
 	}
 	if diff := cmp.Diff(Default(), got); diff != "" {
@@ -88,20 +92,24 @@ func TestConfigMap(t *testing.T) {
 	root := tree(t, nil)
 	l := Loader{Dir: filepath.Join(root, "home/work"), Home: filepath.Join(root, "home"), ConfigMap: configMap("map")}
 	got, source, err := l.Load(t.Context())
-	if err != nil || source != "configmap/kubectl-rotate" || got.Targets[0].Name != "map" {
+	if err != nil || source.String() != "configmap/kubectl-rotate" || !source.Tenants() || got.Targets[0].Name != "map" {
 		t.Errorf("got %v from %s, %v", got.Names(), source, err)
 	}
-	l.ConfigMap = func(context.Context) (map[string]string, error) { return nil, nil }
-	if _, source, err = l.Load(t.Context()); err != nil || source != SourceDefaults {
+	l.ConfigMap = func(context.Context, string) (Map, error) { return Map{Namespace: "shop"}, nil }
+	if _, source, err = l.Load(t.Context()); err != nil || !source.Defaults() {
 		t.Errorf("got %s, %v", source, err)
 	}
 }
 
 func TestLoadErrors(t *testing.T) {
 	root := tree(t, map[string]string{"home/work/.kubectl-rotate.yaml": "targets: []\n"})
+	named := func(l Loader, name string) Loader {
+		l.Path = "configmap/" + name
+		return l
+	}
 	here := func(data map[string]string, err error) Loader {
 		return Loader{Dir: filepath.Join(root, "home"), Home: filepath.Join(root, "home"),
-			ConfigMap: func(context.Context) (map[string]string, error) { return data, err }}
+			ConfigMap: func(context.Context, string) (Map, error) { return Map{Namespace: "shop", Data: data}, err }}
 	}
 	for _, c := range []struct {
 		name, want string
@@ -113,6 +121,9 @@ func TestLoadErrors(t *testing.T) {
 		{"a ConfigMap that cannot be read", "reading configmap/kubectl-rotate: it rains", here(nil, errors.New("it rains"))},
 		{"a ConfigMap with another key", "configmap/kubectl-rotate has no key config.yaml: it holds a, b", here(map[string]string{"b": "", "a": ""}, nil)},
 		{"a ConfigMap with nothing", "configmap/kubectl-rotate has no key config.yaml: it holds nothing", here(map[string]string{}, nil)},
+		{"a named ConfigMap that is not there", "there is no configmap/x in namespace shop", named(here(nil, nil), "x")},
+		{"a named ConfigMap that may not be read", "reading configmap/x: permission denied", named(here(nil, fs.ErrPermission), "x")},
+		{"a named ConfigMap without a cluster", "reading configmap/x: no cluster is asked here", Loader{Path: "configmap/x"}},
 		{"a ConfigMap that is not valid", "configmap/kubectl-rotate:1: x: unknown field", here(map[string]string{ConfigMapKey: "x: 1"}, nil)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,5 +138,17 @@ func TestLoadErrors(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A ConfigMap that may not be read may be there: the defaults are used, and that is told.
+func TestAConfigMapThatMayNotBeReadIsTold(t *testing.T) {
+	root := tree(t, nil)
+	l := Loader{Dir: filepath.Join(root, "home"), Home: filepath.Join(root, "home"), ConfigMap: func(context.Context, string) (Map, error) {
+		return Map{Namespace: "shop"}, fs.ErrPermission
+	}}
+	_, source, err := l.Load(t.Context())
+	if want := "built-in defaults, since configmap/kubectl-rotate in shop may not be read"; err != nil || source.Told() != want {
+		t.Errorf("%q, %v; want %q", source.Told(), err, want)
 	}
 }

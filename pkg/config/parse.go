@@ -10,11 +10,21 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // Parse reads a targets file and fills in the defaults. source names it in errors, which are of type
 // [*InvalidError] and tell all that is wrong at once.
-func Parse(source string, text []byte) (Config, error) {
+func Parse(source string, text []byte) (Config, error) { return parse(source, text, nil) }
+
+// ParseTenants is [Parse] for a ConfigMap that was found in that namespace: what reaches further is among the errors.
+func ParseTenants(source string, text []byte, namespace string) (Config, error) {
+	return parse(source, text, &tenant{namespace: namespace})
+}
+
+// parse reads a targets file: the data of a tenant, or, where from is nil, the will of the operator.
+func parse(source string, text []byte, from *tenant) (Config, error) {
 	root, err := document(text)
 	if err != nil {
 		return Config{}, &InvalidError{Source: source, Problems: []Problem{problemOfYAML(err)}}
@@ -28,10 +38,17 @@ func Parse(source string, text []byte) (Config, error) {
 	if err != nil {
 		return Config{}, &InvalidError{Source: source, Problems: []Problem{problemOfYAML(err)}}
 	}
-	for _, e := range validate(c) {
+	var further field.ErrorList
+	if from != nil {
+		further = beyond(root, reflect.TypeFor[Config](), nil, *from)
+	}
+	for _, e := range append(validate(c), further...) {
 		s.problems = append(s.problems, problemOf(e, s.lines))
 	}
-	if len(s.problems) > 0 {
+	switch {
+	case len(further) > 0:
+		return Config{}, rotation.WithHint(s.invalid(source), "remove the fields, or read the ConfigMap and trust all of it with `--config="+source+"`")
+	case len(s.problems) > 0:
 		return Config{}, s.invalid(source)
 	}
 	return c, nil
