@@ -3,12 +3,13 @@
 CACHE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubectl-rotate
 LINT       := $(CACHE)/tools/golangci-lint-2.15.0
 FREEZE     := $(CACHE)/tools/freeze-0.2.2
+VULN       := $(CACHE)/tools/govulncheck-1.9.0
 CLUSTER    := go run -C test/cluster .
 KUBECONFIG_CLUSTER := $(CURDIR)/.cluster/kubeconfig
 GO_FILES   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit search e2e bench soak fuzz docs reference pictures lint cluster-up cluster-down platform
+.PHONY: help build demo test unit search e2e bench soak fuzz docs reference pictures lint vuln cluster-up cluster-down platform
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +95,17 @@ $(LINT):
 	@mkdir -p $(CACHE)/tools
 	GOBIN=$(CACHE)/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	@mv $(CACHE)/tools/golangci-lint $@
+
+VULNDB ?=
+
+vuln: $(VULN) ## known vulnerabilities in what is built; VULNDB is a database's folder or URL (the Go module proxy's)
+	@go run ./test/vuln --govulncheck $(VULN) --db '$(VULNDB)' ./...
+
+$(VULN):
+	@echo "installing govulncheck 1.9.0 into $(CACHE)/tools, once"
+	@mkdir -p $(CACHE)/tools
+	GOBIN=$(CACHE)/tools go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	@mv $(CACHE)/tools/govulncheck $@
 
 cluster-up: ## bring up a real one-node Kubernetes in .cluster/ (Debian, root)
 	$(CLUSTER) up

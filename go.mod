@@ -2,6 +2,8 @@ module github.com/kubectl-rotate/kubectl-rotate
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/charmbracelet/bubbletea v1.3.10
 	github.com/charmbracelet/x/ansi v0.11.9
