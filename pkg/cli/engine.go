@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
@@ -69,13 +71,15 @@ type opened struct {
 	source    config.Source // of the target
 	file      string        // the flag that names the targets file; "" where none was named
 	who       string
-	leftovers func(context.Context, rotation.Record) ([]string, error) // who else can come in; nil: no such thing
-	unlooked  []string                                                 // what is not looked at, since a permission is missing that is only helpful
-	tellers   []teller                                                 // who is told of what becomes of a run
-	protected string                                                   // the context's name, where it has to be typed before anything begins; "" where it has not
-	urgent    []look                                                   // what is looked at before where a value has leaked; nil: what always is
-	sessions  *sessions                                                // what was opened with the value, and is ended where that has leaked; nil: nothing
-	began     func()                                                   // called when a run has the target to itself; may be nil
+	leftovers func(context.Context, rotation.Record) ([]string, error)                            // who else can come in; nil: no such thing
+	refused   func(context.Context, time.Time, []rotation.Credential) ([]rotation.Refusal, error) // whom the server has refused; nil: not known
+	inUse     gate.InUse                                                                          // who uses a login, whichever password it has; nil: not known
+	unlooked  []string                                                                            // what is not looked at, since a permission is missing that is only helpful
+	tellers   []teller                                                                            // who is told of what becomes of a run
+	protected string                                                                              // the context's name, where it has to be typed before anything begins; "" where it has not
+	urgent    []look                                                                              // what is looked at before where a value has leaked; nil: what always is
+	sessions  *sessions                                                                           // what was opened with the value, and is ended where that has leaked; nil: nothing
+	began     func()                                                                              // called when a run has the target to itself; may be nil
 	noting    sync.Mutex
 	said      map[string]bool
 	say       func(format string, args ...any)

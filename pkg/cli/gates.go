@@ -189,10 +189,21 @@ func (o *opened) logsGate(ctx context.Context, in opening, l config.LogsGate, co
 	}
 	look := &gate.Logs{
 		Tail: &gate.Tail{Core: in.clients.Kube.CoreV1()}, Pods: pods, Pattern: l.Pattern, Skew: o.Skew,
-		Redact: func(text string) string { return redacted(ctx, o.Store, text) },
+		Redact:  func(text string) string { return redacted(ctx, o.Store, text) },
+		Refused: o.refused, Corroborator: o.corroborator(in),
 	}
-	o.Gates = append(o.Gates, rotation.Gate{Name: "logs", Want: "no pod on the new version logs " + l.Pattern, Look: look.Look})
+	o.Gates = append(o.Gates, rotation.Gate{
+		Name: "logs", Want: "no pod on the new version logs " + l.Pattern, Look: look.Look, Patience: corroboration,
+	})
 	return nil
+}
+
+// corroboration is how long a finding has to be confirmed without a break before its gate fails.
+const corroboration = 30 * time.Second
+
+// corroborator asks the target's own server.
+func (o *opened) corroborator(in opening) gate.Corroborator {
+	return gate.Corroborator{InUse: o.inUse, Now: in.clients.Now}
 }
 
 // podsOf lists the pods of all consumers that are not on their way out.

@@ -80,6 +80,7 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		o.unlooked = append(o.unlooked, unproven...)
 	}
 	o.System, o.Missed = as, journalOf(in, pods, server).missed
+	o.refused, o.inUse = journalOf(in, pods, server).missed, server.InUse
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)
 	}

@@ -83,8 +83,11 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	}
 	o, consumers := holder(ctx, in, store, pods)
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
-	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew}
-	o.Gates = []rotation.Gate{{Name: "refusals", Want: "no pod on the new version is turned away at the server", Look: refusals.Look}}
+	o.refused, o.inUse = server.Refused, server.InUse
+	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew, Corroborator: o.corroborator(in)}
+	o.Gates = []rotation.Gate{{
+		Name: "refusals", Want: "no pod on the new version is turned away at the server", Look: refusals.Look, Patience: corroboration,
+	}}
 	if kept {
 		o.Missed = nil // whoever is turned away as default may be anybody
 	}

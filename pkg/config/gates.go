@@ -74,7 +74,8 @@ type PrometheusGate struct {
 	Patience Duration `yaml:"patience,omitempty"`
 }
 
-// LogsGate fails at the first line that says so.
+// LogsGate looks for lines in the logs of pods on the new version. A line alone fails nothing, since any client may cause one: the gate
+// waits while they go on. It fails where the pod is not ready, or the server sees no session of the new version.
 type LogsGate struct {
 	// Pattern is a regular expression (RE2); {login} stands for the logins of the old and of the new version. Nothing turns the gate
 	// off. Default of kind postgres: password authentication failed for user.{0,3}{login}. Of other kinds: nothing. Of kind redis the

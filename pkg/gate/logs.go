@@ -25,17 +25,23 @@ type Logs struct {
 	Pattern string // a regular expression with Login in it, or not
 	Skew    time.Duration
 	Redact  func(string) string // takes values out of a line before it is shown
+	// Refused reports which clients the server itself has refused, as of [Refusals]; nil, or an error: that is not known.
+	Refused func(ctx context.Context, since time.Time, cs []rotation.Credential) ([]rotation.Refusal, error)
+	Corroborator
 
-	mu    sync.Mutex
-	found []string // what was found, and where
+	found sync.Map // of Pod.key to *line: what was found in the log of each pod
 }
 
-const (
-	mostFound = 20
-	mostShown = 200 // characters of a line that are shown
-)
+// line is the newest line of a pod's log that fits, and how many there are.
+type line struct {
+	at    time.Time
+	count int
+	text  string
+}
 
-// Look is bad from the first line on that fits the pattern.
+const mostShown = 200 // characters of a line that are shown
+
+// Look is bad when a pod on the new version has logged lines that fit the pattern, and something else confirms it.
 func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, error) {
 	since, switched := switchedAt(rec)
 	if !switched {
@@ -55,12 +61,30 @@ func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, er
 			return rotation.Item{}, err
 		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.found) > 0 {
-		return rotation.Item{Phase: rotation.Failed, Note: l.found[0]}, nil
+	good := fmt.Sprintf("no such line from %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))
+	return l.judge(ctx, rec, l.findings(ctx, rec, since, pods), good)
+}
+
+// findings are what the logs of these pods have shown so far. The server confirms one whose pod it has refused since.
+func (l *Logs) findings(ctx context.Context, rec rotation.Record, since time.Time, pods []Pod) (all []finding) {
+	for _, p := range pods {
+		if found, ok := l.found.Load(p.key()); ok {
+			seen := *found.(*line)
+			all = append(all, finding{
+				pod: p, last: seen.at, count: seen.count,
+				note: fmt.Sprintf("logged %d such lines, the last at %s UTC: %s", seen.count, seen.at.UTC().Format(time.TimeOnly), seen.text),
+			})
+		}
 	}
-	return rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("no such line from %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}, nil
+	target, staged := rec.Target()
+	if len(all) == 0 || l.Refused == nil || !staged {
+		return all
+	}
+	refused, _ := l.Refused(ctx, since, append(rec.Others(), target)) // not known is no confirmation
+	for i, f := range all {
+		all[i].server = slices.ContainsFunc(refused, func(r rotation.Refusal) bool { return comesFrom(r, f.pod.Known) })
+	}
+	return all
 }
 
 // pattern is the expression with the logins of this rotation in it.
@@ -80,7 +104,7 @@ func (l *Logs) read(ctx context.Context, p Pod, since time.Time, pattern *regexp
 	for _, container := range p.Containers {
 		err := l.Tail.Read(ctx, Container{p.Namespace, p.Name, container}, since, func(at time.Time, text string) {
 			if pattern.MatchString(text) {
-				l.saw(fmt.Sprintf("pod/%s at %s UTC: %s", p.Name, at.UTC().Format(time.TimeOnly), l.shown(text)))
+				l.saw(p, at, text)
 			}
 		})
 		switch {
@@ -93,11 +117,13 @@ func (l *Logs) read(ctx context.Context, p Pod, since time.Time, pattern *regexp
 	return nil
 }
 
-func (l *Logs) saw(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.found) < mostFound {
-		l.found = append(l.found, line)
+// saw notes a line of a pod's log. The containers of one pod are read one after the other.
+func (l *Logs) saw(p Pod, at time.Time, text string) {
+	found, _ := l.found.LoadOrStore(p.key(), &line{})
+	seen := found.(*line)
+	seen.count++
+	if !at.Before(seen.at) {
+		seen.at, seen.text = at, l.shown(text)
 	}
 }
 

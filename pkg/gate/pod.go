@@ -19,6 +19,9 @@ type Pod struct {
 	Known      rotation.Pod
 }
 
+// key tells p from all other pods.
+func (p Pod) key() string { return p.Namespace + "/" + p.Name }
+
 // Pods lists the pods of all consumers.
 type Pods func(context.Context) ([]Pod, error)
 

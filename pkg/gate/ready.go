@@ -80,7 +80,7 @@ func (r *Ready) ask(ctx context.Context, p Pod) string {
 func (r *Ready) client(p Pod) *http.Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := p.Namespace + "/" + p.Name
+	key := p.key()
 	if c := r.clients[key]; c != nil {
 		return c
 	}
@@ -103,7 +103,7 @@ func (r *Ready) forget(asked []Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, c := range r.clients {
-		if !slices.ContainsFunc(asked, func(p Pod) bool { return p.Namespace+"/"+p.Name == key }) {
+		if !slices.ContainsFunc(asked, func(p Pod) bool { return p.key() == key }) {
 			c.CloseIdleConnections()
 			delete(r.clients, key)
 		}

@@ -11,14 +11,15 @@ import (
 )
 
 // Refusals asks the server itself whether it turns pods on the new version away, with either login: what an application logs of that
-// seldom names the login, and so may be about another. Only a pod's address makes it bad: anybody may try a login from anywhere.
+// seldom names the login, and so may be about another. Only a pod's address counts: anybody may try a login from anywhere.
 type Refusals struct {
 	Pods    Pods
 	Refused func(ctx context.Context, since time.Time, cs []rotation.Credential) ([]rotation.Refusal, error)
 	Skew    time.Duration
+	Corroborator
 }
 
-// Look is bad when a pod that can only be on the new version was refused since the switch.
+// Look is bad when a pod that can only be on the new version was refused since the switch, and something else confirms it.
 func (r *Refusals) Look(ctx context.Context, rec rotation.Record) (rotation.Item, error) {
 	since, switched := switchedAt(rec)
 	target, staged := rec.Target()
@@ -34,15 +35,17 @@ func (r *Refusals) Look(ctx context.Context, rec rotation.Record) (rotation.Item
 		return rotation.Item{}, err
 	}
 	pods = slices.DeleteFunc(slices.Clone(pods), func(p Pod) bool { return !isNew(p, rec, r.Skew) })
-	item := rotation.Item{Phase: rotation.Done, Note: fmt.Sprintf("none of %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))}
+	good := fmt.Sprintf("none of %d pods since %s UTC", len(pods), since.UTC().Format(time.TimeOnly))
+	var all []finding
 	for _, f := range refused {
 		note := fmt.Sprintf("as %s, %d times, the last at %s UTC", f.ID, f.Count, f.Last.UTC().Format(time.TimeOnly))
 		if i := slices.IndexFunc(pods, func(p Pod) bool { return comesFrom(f, p.Known) }); i >= 0 {
-			return rotation.Item{Phase: rotation.Failed, Note: fmt.Sprintf("pod/%s %s", pods[i].Name, note)}, nil
+			all = append(all, finding{pod: pods[i], last: f.Last, count: f.Count, server: true, note: note})
+			continue
 		}
-		item.Note += fmt.Sprintf("; somebody else at %s, %s", cmp.Or(f.Address, "a local socket"), note)
+		good += fmt.Sprintf("; somebody else at %s, %s", cmp.Or(f.Address, "a local socket"), note)
 	}
-	return item, nil
+	return r.judge(ctx, rec, all, good)
 }
 
 // comesFrom says whether a pod was refused: its address, and within its life, since addresses are used again.

@@ -9,10 +9,11 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// A refusal counts by whose it is: a pod's on the new version is bad, one of anybody else is told, and what is not known passes nothing.
+// A refusal counts by whose it is: a pod's on the new version that has no session is bad, one of anybody else is told, and what is not
+// known passes nothing.
 func TestPodsOnTheNewVersionThatAreRefused(t *testing.T) {
 	at := noon.Add(2 * time.Minute)
-	fresh := rotation.Pod{Edition: 2, Created: noon.Add(time.Minute), Started: []time.Time{noon.Add(time.Minute)}, Addresses: []string{"10.0.0.7"}}
+	fresh := rotation.Pod{Edition: 2, Ready: true, Created: noon.Add(time.Minute), Started: []time.Time{noon.Add(time.Minute)}, Addresses: []string{"10.0.0.7"}}
 	stale := rotation.Pod{Edition: 1, Created: noon.Add(-time.Hour), Started: []time.Time{noon.Add(-time.Hour)}, Addresses: []string{"10.0.0.8"}}
 	by := func(id, address string, at time.Time) []rotation.Refusal {
 		return []rotation.Refusal{{ID: id, Address: address, First: at, Last: at, Count: 3}}
@@ -33,6 +34,10 @@ func TestPodsOnTheNewVersionThatAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := &Refusals{
+				Corroborator: Corroborator{
+					InUse: func(context.Context, rotation.Credential) (rotation.Usage, error) { return usedFrom("10.0.0.9"), nil },
+					Now:   func() time.Time { return at.Add(time.Second) },
+				},
 				Pods: func(context.Context) ([]Pod, error) {
 					return []Pod{{Name: "new", Known: fresh}, {Name: "old", Known: stale}}, nil
 				},

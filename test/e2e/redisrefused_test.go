@@ -15,11 +15,11 @@ func TestPodThatRedisRefuses(t *testing.T) {
 	long(t)
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
-	w.stranger("somebody")
+	w.stranger("somebody", "")
 	w.says(w.rotate(0, "redis", "--yes", "--soak=1s"), "1 of 1 gates passed", "refusals")
 	w.standby("backend_v2", rules)
 
-	w.stranger("$REDIS_USERNAME")
+	w.stranger("$REDIS_USERNAME", "")
 	before := w.login()
 	r := w.rotate(1, "redis", "--yes", "--soak=1s", "--again")
 	w.says(r, "verify failed", "refusals", "pod/stranger-", "as backend_v3", "taken back")
@@ -29,12 +29,29 @@ func TestPodThatRedisRefuses(t *testing.T) {
 	w.standby("backend_v2", rules)
 }
 
-// stranger has a consumer that is well by its own account try to come in, with a wrong password.
-func (w *redisWorld) stranger(user string) {
+// A pod that is connected with the new login, and that somebody has try a wrong one as well, takes nothing back: the run waits, says which
+// pod it is, and ends there. Once nobody tries any more it goes on.
+func TestWrongLoginsOutOfAPodThatIsWell(t *testing.T) {
+	long(t)
+	w := newRedis(t)
+	rules := w.rules("redis-0")["backend"]
+	w.stranger("$REDIS_USERNAME", `(echo "AUTH $REDIS_USERNAME $REDIS_PASSWORD"; exec sleep 3600) | redis-cli -h "$REDIS_SERVICE_HOST" &`)
+	r := w.rotate(3, "redis", "--yes", "--soak=1s", "--timeout=40s")
+	w.says(r, "refusals", "pod/stranger-", "as backend_v2", "any client may have caused it")
+	if strings.Contains(r.stderr, "taken back") || w.login().user != "backend_v2" {
+		t.Errorf("the login is %s: %s", w.login().user, r)
+	}
+	w.must("removing the stranger", w.kube.AppsV1().Deployments(w.ns).Delete(w.ctx, "stranger", metav1.DeleteOptions{}))
+	w.rotate(0, "redis", "--yes", "--soak=1s")
+	w.standby("backend_v2", rules)
+}
+
+// stranger has a consumer that is well by its own account try to come in, with a wrong password, and do something else before.
+func (w *redisWorld) stranger(user, before string) {
 	w.Helper()
 	d := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "stranger"},
-		Spec: appsv1.DeploymentSpec{Selector: labelled("stranger"), Template: redisPod("stranger", `trap exit TERM; touch /tmp/ready
+		Spec: appsv1.DeploymentSpec{Selector: labelled("stranger"), Template: redisPod("stranger", `trap exit TERM; touch /tmp/ready; `+before+`
 			while sleep 0.2; do echo "AUTH `+user+` wrong" | redis-cli -h "$REDIS_SERVICE_HOST"; done`, 0)},
 	}
 	env := &d.Spec.Template.Spec.Containers[0].Env
