@@ -11,25 +11,34 @@ import (
 
 // canary is how one pod tries the new version before all others, among the consumers in the target's own namespace. What
 // an earlier run left is found and removed, whether one is asked for or not.
-func (o *opened) canary(asked bool) {
+func (o *opened) canary(in opening, asked bool) {
 	consumers, isWorkload := o.Consumers.(workload.Across)
 	store, isSecret := o.Store.(*kubesecret.Store)
 	if !isWorkload || !isSecret {
 		return
 	}
-	o.Canary, o.TryFirst = &workload.Canary{
-		Consumers: consumers[0],
+	c := &workload.Canary{
+		Consumers: consumers[0], ServerNamespace: serverNamespace(in),
 		Rendered: func(ctx context.Context, rec rotation.Record) (map[string]map[string][]byte, error) {
 			to := rec.Intent.To
 			return store.Rendered(ctx, rec, rotation.View{Active: to, Accept: []rotation.Version{to}}, consumers[0].Namespace)
 		},
-	}, asked
+	}
+	o.Canary, o.TryFirst = c, asked
 	if !asked {
 		return
 	}
-	o.Preflight = append(o.Preflight, func(ctx context.Context, _ rotation.Record) ([]rotation.Item, error) {
-		plan, err := o.Canary.Plan(ctx)
-		return []rotation.Item{{Name: "canary", Phase: rotation.Done, Note: strings.Join(plan, "; ")}}, err
+	o.Preflight = append(o.Preflight, func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
+		var plan []string
+		look := o.asked(func(ctx context.Context) (notes []string, asks []rotation.Item, err error) {
+			plan, notes, asks, err = c.Preflight(ctx)
+			return notes, asks, err
+		})
+		items, err := look(ctx, rec)
+		if len(items) == 0 {
+			items = []rotation.Item{{Name: "canary", Phase: rotation.Done, Note: strings.Join(plan, "; ")}}
+		}
+		return items, err
 	})
 }
 

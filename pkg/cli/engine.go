@@ -196,7 +196,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 			o.note(text)
 		}
 	}
-	o.canary(f.canary)
+	o.canary(in, f.canary)
 	o.tellers = tellers(in)
 	return o, nil
 }

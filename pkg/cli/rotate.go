@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 // runFlags are the flags of every run: of a rotation and of the way back.
@@ -46,7 +47,7 @@ type runFlags struct {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, step by step; nothing is written anywhere")
 	fs.BoolVar(&f.yes, "yes", false, "agree to every step that asks")
-	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign, gap, volatile, backup, window")
+	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign, gap, volatile, canary, backup, window")
 	fs.DurationVar(&f.soak, "soak", 0, "how long the old version is refused before it is erased (default: the target's, 10m)")
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
@@ -87,7 +88,7 @@ func (f *runFlags) check(s Streams) error {
 		errs = append(errs, one("output", f.output, "text", "json"))
 	}
 	for _, kind := range f.accept {
-		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, redisacl.ConsentVolatile,
+		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, redisacl.ConsentVolatile, workload.ConsentCanary,
 			rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign))
 	}
 	if f.until != "" {

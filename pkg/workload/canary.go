@@ -29,13 +29,15 @@ const canaryGate = labelPrefix + "secrets"
 
 // Canary starts a copy of a consumer's pod with the Secrets as they would be. It implements [rotation.Canary].
 //
-// The copy carries none of the labels by which a Service or its own controller selects pods, so that nobody's requests go to
-// it and nobody counts it. What it reads instead of the Secrets are copies of them, which belong to the pod and vanish
+// The copy lacks labels, so that no Service, no disruption budget and not its own controller selects it: nobody's requests go to
+// it and nobody counts it. It keeps those by which a NetworkPolicy selects, where it can. What it reads instead of the Secrets are copies of them, which belong to the pod and vanish
 // with it.
 type Canary struct {
 	Consumers *Consumers
 	// Rendered is what each Secret of the consumers would hold with rec's target, by its name.
 	Rendered func(ctx context.Context, rec rotation.Record) (map[string]map[string][]byte, error)
+	// ServerNamespace is where the server is, whose NetworkPolicies count too; "" is the consumers' namespace.
+	ServerNamespace string
 }
 
 var _ rotation.Canary = (*Canary)(nil)
@@ -46,7 +48,14 @@ func CanaryRules() []rbacv1.PolicyRule {
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create", "patch", "delete"}},
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
 		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list"}},
+		{APIGroups: []string{"policy"}, Resources: []string{"poddisruptionbudgets"}, Verbs: []string{"list"}},
 	}
+}
+
+// CanaryPolicyRule is the permission that a Canary does without, and then cannot tell whether the network keeps it from the server. It
+// is for the namespaces of the consumers and of the server.
+func CanaryPolicyRule() rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"list"}}
 }
 
 // Look gives all canaries of the Secret.
@@ -177,13 +186,13 @@ func (c *Canary) make(ctx context.Context, attempt int) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, err := c.unselected(ctx, of)
+	chosen, err := c.labelsOf(ctx, of)
 	if err != nil {
 		return nil, err
 	}
-	labels[c.label()] = strconv.Itoa(attempt)
 	own := c.copyOf(of, strings.ToLower(rand.Text()[:5]))
-	own.Labels = labels
+	own.Labels = chosen.labels
+	own.Labels[c.label()] = strconv.Itoa(attempt)
 	made, err := c.Consumers.Client.CoreV1().Pods(c.Consumers.Namespace).Create(ctx, own, metav1.CreateOptions{FieldManager: FieldManager})
 	if err != nil {
 		return nil, c.Consumers.explain("create", "pods "+own.Name, err)
@@ -261,34 +270,6 @@ func redirectEnv(c *corev1.Container, from, to string) {
 			v.SecretKeyRef.Name = to
 		}
 	}
-}
-
-// unselected are the labels of a template without those by which its controller selects pods, or a Service of the namespace.
-func (c *Canary) unselected(ctx context.Context, of controller) (map[string]string, error) {
-	left := map[string]string{}
-	for key, value := range of.template.Labels {
-		if _, selects := of.selector[key]; !selects {
-			left[key] = value
-		}
-	}
-	err := pages(ctx, c.Consumers, "services", c.Consumers.Client.CoreV1().Services(c.Consumers.Namespace).List, func(l *corev1.ServiceList) {
-		for _, s := range l.Items {
-			if matches(s.Spec.Selector, of.template.Labels) {
-				maps.DeleteFunc(left, func(key, _ string) bool { _, selects := s.Spec.Selector[key]; return selects })
-			}
-		}
-	})
-	return left, err
-}
-
-// matches says whether a selector of a Service selects pods with these labels. None at all selects nothing.
-func matches(selector, labels map[string]string) bool {
-	for key, value := range selector {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return len(selector) > 0
 }
 
 // makeSecret makes the pod's own copy of a Secret, which the garbage collector removes after the pod.

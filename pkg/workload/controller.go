@@ -2,7 +2,7 @@ package workload
 
 import (
 	"fmt"
-	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -22,8 +23,8 @@ type controller struct {
 	annotations map[string]string
 	// template is nil where there is none, or none that we know how to change.
 	template *corev1.PodTemplateSpec
-	// selector are the labels by which a Deployment or a StatefulSet selects its pods.
-	selector map[string]string
+	// selector is how it selects its pods; nil where it is not known.
+	selector labels.Selector
 	desired  int
 	// bound: each of its pods has a place of its own, so that one on a node that is down is not made elsewhere.
 	bound bool
@@ -56,7 +57,7 @@ func described(kind string, m metav1.ObjectMeta, template *corev1.PodTemplateSpe
 
 func fromDeployment(d *appsv1.Deployment) controller {
 	c := described("deployment", d.ObjectMeta, &d.Spec.Template)
-	c.selector = labelsOf(d.Spec.Selector)
+	c.selector = parsed(d.Spec.Selector)
 	want, status := replicas(d.Spec.Replicas), d.Status
 	c.desired = int(want)
 	c.observed = status.ObservedGeneration >= d.Generation
@@ -85,7 +86,7 @@ func deploymentVerdict(conditions []appsv1.DeploymentCondition) (verdict string)
 
 func fromStatefulSet(s *appsv1.StatefulSet) controller {
 	c := described("statefulset", s.ObjectMeta, &s.Spec.Template)
-	c.selector = labelsOf(s.Spec.Selector)
+	c.selector = parsed(s.Spec.Selector)
 	want, status := replicas(s.Spec.Replicas), s.Status
 	c.desired, c.bound, c.slow = int(want), true, true
 	c.observed = status.ObservedGeneration >= s.Generation
@@ -100,6 +101,7 @@ func fromStatefulSet(s *appsv1.StatefulSet) controller {
 
 func fromDaemonSet(d *appsv1.DaemonSet, label string) controller {
 	c := described("daemonset", d.ObjectMeta, &d.Spec.Template)
+	c.selector = parsed(d.Spec.Selector)
 	want, status := d.Status.DesiredNumberScheduled, d.Status
 	c.desired, c.bound, c.slow = int(want), true, true
 	c.observed = status.ObservedGeneration >= d.Generation
@@ -118,6 +120,7 @@ func fromDaemonSet(d *appsv1.DaemonSet, label string) controller {
 // as soon as it has its number; the pods that are old are replaced one by one.
 func fromReplicaSet(r *appsv1.ReplicaSet) controller {
 	c := described("replicaset", r.ObjectMeta, &r.Spec.Template)
+	c.selector = parsed(r.Spec.Selector)
 	want, status := replicas(r.Spec.Replicas), r.Status
 	c.desired = int(want)
 	c.observed = status.ObservedGeneration >= r.Generation
@@ -147,17 +150,36 @@ func alone(p *corev1.Pod) controller {
 	return c
 }
 
-// labelsOf are the labels that a selector asks for, by value or by expression.
-func labelsOf(s *metav1.LabelSelector) map[string]string {
+// stray is a pod that names a controller which does not select it. Whoever may make pods may name any controller, so the pod counts
+// as one that nothing controls.
+func stray(p *corev1.Pod, of controller) controller {
+	c := alone(p)
+	c.remarks = append(c.remarks, fmt.Sprintf("it names %s as its controller, and %s does not select it", of.id(), of.id()))
+	return c
+}
+
+// owns says whether a pod that names c as its controller is one of c's pods: c selects it and, where names follow from c's, it
+// has such a name. c itself lets go of any other.
+func (c controller) owns(p *corev1.Pod) bool {
+	if c.kind == "statefulset" {
+		ordinal, ok := strings.CutPrefix(p.Name, c.name+"-")
+		if _, err := strconv.ParseUint(ordinal, 10, 31); !ok || err != nil {
+			return false
+		}
+	}
+	return c.selector == nil || c.selector.Matches(labels.Set(p.Labels))
+}
+
+// parsed is a selector as the API server has checked it; nil where it cannot be read.
+func parsed(s *metav1.LabelSelector) labels.Selector {
 	if s == nil {
 		return nil
 	}
-	all := map[string]string{}
-	maps.Copy(all, s.MatchLabels)
-	for _, e := range s.MatchExpressions {
-		all[e.Key] = ""
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		return nil
 	}
-	return all
+	return selector
 }
 
 // replicas is a number of replicas with its default.
