@@ -26,6 +26,9 @@ func (o *opened) before(in opening) {
 		for _, text := range o.unlooked {
 			o.note(text)
 		}
+		if len(o.lacking) > 0 {
+			return nil, nil
+		}
 		return []rotation.Item{{Name: "permissions", Phase: rotation.Done, Note: "all that a rotation takes are there"}}, nil
 	}
 	o.Preflight = append([]look{first}, o.Preflight...)

@@ -27,8 +27,8 @@ type engine struct {
 	open func(context.Context, opening) (*opened, error)
 	// store is the target's record alone.
 	store func(opening) rotation.Store
-	// rules are the permissions that a run needs, by namespace; "" is the target's own.
-	rules func(config.Target, kube.Via) map[string][]rbacv1.PolicyRule
+	// rules are the permissions that a run needs, by namespace; "" is the target's own. A scope limits them to names.
+	rules func(config.Target, kube.Via, *scope) map[string][]rbacv1.PolicyRule
 	// admin is the Secret of the runbook that holds the administrator's password.
 	admin string
 	// helpful are permissions that a run does without, and tells more with.
@@ -42,9 +42,9 @@ type sourced struct {
 }
 
 // rulesIn are the rules of a target that is in that namespace, whether it says so or the kubeconfig does.
-func (e engine) rulesIn(namespace string, t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
+func (e engine) rulesIn(namespace string, t config.Target, via kube.Via, s *scope) map[string][]rbacv1.PolicyRule {
 	t.Namespace = namespace
-	return e.rules(t, via)
+	return e.rules(t, via, s)
 }
 
 // opening is what an engine is given to open a target.
@@ -75,6 +75,7 @@ type opened struct {
 	refused   func(context.Context, time.Time, []rotation.Credential) ([]rotation.Refusal, error) // whom the server has refused; nil: not known
 	inUse     gate.InUse                                                                          // who uses a login, whichever password it has; nil: not known
 	unlooked  []string                                                                            // what is not looked at, since a permission is missing that is only helpful
+	lacking   []kube.Permission                                                                   // what a run takes and this look does not: it only reads
 	tellers   []teller                                                                            // who is told of what becomes of a run
 	protected string                                                                              // the context's name, where it has to be typed before anything begins; "" where it has not
 	urgent    []look                                                                              // what is looked at before where a value has leaked; nil: what always is
@@ -160,11 +161,14 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	rules := e.rulesIn(namespace, t, kube.Via(f.via))
-	if f.canary {
-		rules[""] = append(rules[""], workload.CanaryRules()...)
-	}
-	if err := permitted(ctx, clients, rules, namespace); err != nil {
+	lacking, err := permitted(ctx, clients, namespace, f.dryRun, func(s *scope) map[string][]rbacv1.PolicyRule {
+		rules := e.rulesIn(namespace, t, kube.Via(f.via), s)
+		if f.canary {
+			rules[""] = append(rules[""], workload.CanaryRules()...)
+		}
+		return rules
+	}, func() *scope { return scopeOf(ctx, clients, t, kube.Via(f.via)) })
+	if err != nil {
 		return nil, err
 	}
 	in := opening{
@@ -176,7 +180,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	o.who, o.say, o.file, o.source = who, g.say, g.fileFlag(), one.Source
+	o.who, o.say, o.file, o.source, o.lacking = who, g.say, g.fileFlag(), one.Source, lacking
 	f.apply(&o.Rotation, t)
 	if err := o.gates(ctx, in); err != nil {
 		o.close()

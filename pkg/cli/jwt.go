@@ -53,8 +53,8 @@ configuration that each pod refuses a token of it. The time until then is report
 }
 
 // jwtRules are the permissions that a rotation of signing keys takes: those of its parts, and the way to the pods that are asked.
-func jwtRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
-	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules())
+func jwtRules(t config.Target, via kube.Via, s *scope) map[string][]rbacv1.PolicyRule {
+	rules := slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules(s.moved(t.Namespace)))
 	switch kind, name := t.JWT.SetObject(); kind {
 	case "secret":
 		rules = append(rules, kubesecret.RulesAlso(name)...)
@@ -62,14 +62,14 @@ func jwtRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
 		rules = append(rules, kubesecret.RulesShown(name)...)
 	}
 	if p := t.JWT.Probe; p != nil {
-		rules = append(rules, wayRules(via)...)
+		rules = append(rules, wayRules(via, nil)...)
 		if p.Issue != nil && p.Issue.Body != nil {
 			rules = append(rules, readSecret(p.Issue.Body.Name))
 		}
 	}
 	all := map[string][]rbacv1.PolicyRule{"": rules}
 	if t.JWT.Sessions != nil {
-		sessionRules(all, t, via)
+		sessionRules(all, t, via, s)
 	}
 	return all
 }
@@ -127,10 +127,8 @@ func openJWT(ctx context.Context, in opening) (*opened, error) {
 func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 	watched, stop := context.WithCancel(ctx)
 	store := keyStore(in, layoutOfKeys(in.target, nil))
-	consumers := workload.Across{&workload.Consumers{
-		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, Names: readOfKeys(in.target), More: in.target.Consumers,
-		Now: in.clients.Now, Redact: func(text string) string { return redacted(ctx, store, text) },
-	}}
+	consumers := workload.Across{keyConsumers(in)}
+	consumers[0].Redact = func(text string) string { return redacted(ctx, store, text) }
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
 	o.onClose(stop)
 	o.Rotation = rotation.Rotation{
@@ -141,6 +139,14 @@ func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 		Wake:    consumers.Changes(watched),
 	}
 	return o, consumers
+}
+
+// keyConsumers are the consumers of signing keys.
+func keyConsumers(in opening) *workload.Consumers {
+	return &workload.Consumers{
+		Client: in.clients.Kube, Namespace: in.namespace, Secret: in.target.Secret.Name, Names: readOfKeys(in.target), More: in.target.Consumers,
+		Now: in.clients.Now,
+	}
 }
 
 // layoutOfKeys is how signing keys stand in the target's Secret. Those of named that look like signing keys are handed to

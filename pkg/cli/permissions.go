@@ -3,7 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -15,26 +15,58 @@ import (
 )
 
 // permitted refuses when any of what the rules say is missing, in any namespace, and names all of it. home is the
-// target's own namespace.
-func permitted(ctx context.Context, c *kube.Clients, rules map[string][]rbacv1.PolicyRule, home string) error {
+// target's own namespace. General permissions are asked for first. Where one of them is missing, the rules are limited to the
+// names that the cluster has now, and asked for by name. Who only reads is refused for reading alone: what changing takes
+// besides is given back.
+func permitted(ctx context.Context, c *kube.Clients, home string, reads bool,
+	rules func(*scope) map[string][]rbacv1.PolicyRule, limits func() *scope) (lacking []kube.Permission, err error) {
+	missing, err := missingOf(ctx, c, home, rules(nil))
+	if err == nil && len(missing) > 0 {
+		missing, err = missingOf(ctx, c, home, rules(limits()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	refused := missing
+	if reads {
+		refused = nil
+		for _, p := range missing {
+			if changes(p.Verb, p.Subresource) {
+				lacking = append(lacking, p)
+			} else {
+				refused = append(refused, p)
+			}
+		}
+	}
+	if len(refused) == 0 {
+		return lacking, nil
+	}
+	return nil, rotation.Refuse(rotation.WithHint(
+		errors.New("these permissions are missing; nothing was changed:"+missingText(refused)),
+		"print the Role anew with `kubectl rotate rbac`, and apply it: it names workloads and pods as they are now"))
+}
+
+// missingOf are the permissions of the rules that are not there.
+func missingOf(ctx context.Context, c *kube.Clients, home string, rules map[string][]rbacv1.PolicyRule) ([]kube.Permission, error) {
 	var all []kube.Permission
 	for _, namespace := range slices.Sorted(maps.Keys(rules)) {
 		all = append(all, needed(rules[namespace], cmp.Or(namespace, home))...)
 	}
 	missing, err := c.Missing(ctx, all)
-	if err != nil {
-		return c.Explain(err)
+	return missing, c.Explain(err)
+}
+
+// missingText names permissions, each on a line of its own.
+func missingText(missing []kube.Permission) (text string) {
+	for _, p := range missing {
+		text += "\n  " + p.String()
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	lines := make([]string, len(missing))
-	for i, p := range missing {
-		lines[i] = "  " + p.String()
-	}
-	return rotation.Refuse(rotation.WithHint(
-		fmt.Errorf("these permissions are missing; nothing was changed:\n%s", strings.Join(lines, "\n")),
-		"`kubectl rotate rbac` prints the Role that has them"))
+	return text
+}
+
+// changes says whether a verb changes something. A tunnel into a pod changes nothing by itself: it is how the server is asked.
+func changes(verb, subresource string) bool {
+	return !slices.Contains([]string{"get", "list", "watch"}, verb) && !slices.Contains([]string{"portforward", "exec"}, subresource)
 }
 
 // needed is every single permission that the rules grant.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -33,12 +34,19 @@ func allowedIn(t *testing.T, namespaces ...string) *kube.Clients {
 	return &kube.Clients{Kube: client}
 }
 
+// general are rules that no scope limits.
+func general(rules map[string][]rbacv1.PolicyRule) func(*scope) map[string][]rbacv1.PolicyRule {
+	return func(*scope) map[string][]rbacv1.PolicyRule { return rules }
+}
+
+func noLimits() *scope { return &scope{} }
+
 // A server in a namespace of its own takes permissions there: a missing one is named before anything changes, and the way
 // to the server is not asked for where it does not lead.
 func TestPermissionsWhereTheServerIs(t *testing.T) {
 	target := config.Target{Secret: config.Secret{Name: "db"}, Postgres: &config.Postgres{Namespace: "data"}}
-	all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward)
-	err := permitted(t.Context(), allowedIn(t, "shop"), all, "shop")
+	all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward, nil)
+	_, err := permitted(t.Context(), allowedIn(t, "shop"), "shop", false, general(all), noLimits)
 	if !errors.Is(err, rotation.ErrRefused) || !strings.Contains(rotation.Hint(err), "kubectl rotate rbac") {
 		t.Errorf("%v (%s), want a refusal that says what to do", err, rotation.Hint(err))
 	}
@@ -47,15 +55,15 @@ func TestPermissionsWhereTheServerIs(t *testing.T) {
 			t.Errorf("no word of %q: %v", want, err)
 		}
 	}
-	err = permitted(t.Context(), allowedIn(t, "data"), all, "shop")
+	_, err = permitted(t.Context(), allowedIn(t, "data"), "shop", false, general(all), noLimits)
 	if err == nil || strings.Contains(err.Error(), "portforward") {
 		t.Errorf("%v, want the permissions of the target alone", err)
 	}
-	if err := permitted(t.Context(), allowedIn(t, "shop", "data"), all, "shop"); err != nil {
+	if _, err := permitted(t.Context(), allowedIn(t, "shop", "data"), "shop", false, general(all), noLimits); err != nil {
 		t.Error(err)
 	}
 	target.Postgres.Namespace = "shop" // the target's own, by another way to say it
-	if all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward); len(all) != 1 {
+	if all := postgresEngine().rulesIn("shop", target, kube.ViaPortForward, nil); len(all) != 1 {
 		t.Errorf("rules in %d namespaces, want one", len(all))
 	}
 }

@@ -2,15 +2,16 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -18,54 +19,107 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
+// rbacFlags are the flags of rbac.
+type rbacFlags struct {
+	via      string
+	admin    string
+	adminSet bool
+	canary   bool
+	names    bool
+	split    bool
+}
+
 func rbacCommand(g *global) *cobra.Command {
-	var via, admin string
-	var canary bool
+	var f rbacFlags
 	c := &cobra.Command{
 		Use:   "rbac [TARGET]",
-		Short: "Print the Role with exactly the permissions that rotating a target takes",
-		Long: `Print the Role with exactly the permissions that rotating a target takes, for kubectl apply: of one target, or of all that are
-configured, a Role for each namespace. No cluster is contacted, unless --config names a ConfigMap.
+		Short: "Print the Role with the permissions that rotating a target takes",
+		Long: `Print the Role with the permissions that rotating a target takes, for kubectl apply: of one target, or of all that are
+configured, a Role for each namespace.
+
+The rules name the objects that the cluster has now: the Secrets, the consumers, the pods of the server. After a new consumer,
+print the Role anew. RBAC cannot limit create, list and watch to names. Comments say what is not limited, and why. Without a
+cluster, or with --names=false, the Role covers every workload and pod of the namespace.
+
+The Role is powerful. Whoever may change a workload can run any code in it, as any ServiceAccount of the namespace. Give the Role
+only to people who may administer the namespace. --split prints a Role for reading, which is enough for status, --dry-run and
+history, and a Role for changing. The Role for reading still reads the Secrets, the administrator's password among them.
 
 Bind it with: kubectl create rolebinding kubectl-rotate --role=kubectl-rotate --user=NAME`,
+		Example: `  kubectl rotate rbac -n shop | kubectl apply -f -
+  kubectl rotate rbac postgres -n shop --split
+  kubectl rotate rbac --names=false`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			var connect func() (*kube.Clients, error)
-			if _, named := config.NamesConfigMap(g.config); named {
-				connect = g.connect
-			}
-			found, _, err := g.load(c.Context(), connect)
-			if err != nil {
-				return err
-			}
-			targets := found.Targets
-			if len(args) == 1 {
-				t, err := target(found, "", args)
-				if err != nil {
-					return err
-				}
-				targets = []config.Target{t}
-			}
-			var roles []rbacv1.Role
-			for _, t := range targets {
-				secret := admin
-				if !c.Flags().Changed("admin-secret") {
-					secret = engineOf(t.Kind).admin
-				}
-				roles = g.granted(roles, t, kube.Via(via), secret, canary)
-			}
-			return g.printRoles(roles)
+			f.adminSet = c.Flags().Changed("admin-secret")
+			return g.rbac(c.Context(), args, f)
 		},
 	}
-	c.Flags().StringVar(&via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
-	c.Flags().StringVar(&admin, "admin-secret", "", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none (default: as in the runbook, postgresql-admin or redis-admin)")
-	c.Flags().BoolVar(&canary, "canary", false, "with what it takes to have one more pod try the new version first: to make pods and Secrets")
+	c.Flags().StringVar(&f.via, "via", string(kube.ViaPortForward), "the way to the server that the Role shall allow: port-forward, exec, auto for both, direct for neither")
+	c.Flags().StringVar(&f.admin, "admin-secret", "", "the Secret that holds the administrator's password, where the configuration names none; \"\" for none (default: as in the runbook, postgresql-admin or redis-admin)")
+	c.Flags().BoolVar(&f.canary, "canary", false, "with what it takes to have one more pod try the new version first: to make pods and Secrets")
+	c.Flags().BoolVar(&f.names, "names", true, "name the workloads and pods that the cluster has now; false: all, for consumers that come and go")
+	c.Flags().BoolVar(&f.split, "split", false, "print a Role for reading and a Role for changing")
 	return c
 }
 
+// rbac prints the Roles of one target, or of all.
+func (g *global) rbac(ctx context.Context, args []string, f rbacFlags) error {
+	var connect func() (*kube.Clients, error)
+	if _, named := config.NamesConfigMap(g.config); named {
+		connect = g.connect
+	}
+	found, _, err := g.load(ctx, connect)
+	if err != nil {
+		return err
+	}
+	targets := found.Targets
+	if len(args) == 1 {
+		t, err := target(found, "", args)
+		if err != nil {
+			return err
+		}
+		targets = []config.Target{t}
+	}
+	var roles []rbacv1.Role
+	var unknown []string
+	for _, t := range targets {
+		secret := f.admin
+		if !f.adminSet {
+			secret = engineOf(t.Kind).admin
+		}
+		var limits *scope
+		if f.names {
+			t.Namespace, limits = g.limits(ctx, t, kube.Via(f.via))
+			unknown = append(unknown, limits.unknown...)
+		}
+		roles = g.granted(roles, t, kube.Via(f.via), secret, f.canary, limits)
+	}
+	slices.Sort(unknown)
+	return printRoles(g.Out, roles, slices.Compact(unknown), f.split)
+}
+
+// scopeLimit is how long the cluster is asked for names: who has none still wants a Role.
+const scopeLimit = 15 * time.Second
+
+// limits are what the rules of a target can be limited to, and the namespace that the target is in.
+func (g *global) limits(ctx context.Context, t config.Target, via kube.Via) (namespace string, s *scope) {
+	clients, err := g.connect()
+	if err != nil {
+		return t.Namespace, &scope{unknown: []string{fmt.Sprintf("all workloads and pods: %v", err)}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, scopeLimit)
+	defer cancel()
+	return namespaceOf(clients, t), scopeOf(ctx, clients, t, via)
+}
+
 // helpful are permissions that a run in one of the target's namespaces does without; "" is the target's own.
-func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
-	rules := slices.Clone(engineOf(t.Kind).helpful)
+func helpful(t config.Target, namespace string, limits *scope) (rules []rbacv1.PolicyRule) {
+	for _, rule := range engineOf(t.Kind).helpful {
+		if rule = limits.limited(rule, cmp.Or(namespace, t.Namespace)); len(rule.Verbs) > 0 {
+			rules = append(rules, rule)
+		}
+	}
 	if namespace == "" {
 		rules = append(rules, kubehistory.Rules(t.Secret.Name)...)
 		rules = append(rules, itemRules(t)...)
@@ -75,18 +129,21 @@ func helpful(t config.Target, namespace string) []rbacv1.PolicyRule {
 
 // granted is roles with what rotating t takes, a Role for each namespace. admin is the Secret that the server's own pod is
 // given the administrator's password from, where the configuration names none: it is where the server is.
-func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, admin string, canary bool) []rbacv1.Role {
+func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, admin string, canary bool, limits *scope) []rbacv1.Role {
 	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
-	rules := engineOf(t.Kind).rules(t, via)
+	rules := engineOf(t.Kind).rules(t, via, limits)
 	if canary && t.Kind != config.KindJWT { // whose list has none
-		rules[""] = append(rules[""], workload.CanaryRules()...)
+		rules[""] = append(append(rules[""], workload.CanaryRules()...), workload.CanaryPolicyRule())
+		if there := serverKey(t); there != "" {
+			rules[there] = append(rules[there], workload.CanaryPolicyRule())
+		}
 	}
 	if server := t.Server(); admin != "" && server.Section != "" && server.Admin.Secret == nil {
 		there := serverKey(t)
 		rules[there] = append(rules[there], readSecret(admin))
 	}
 	for namespace := range rules {
-		rules[namespace] = append(rules[namespace], helpful(t, namespace)...)
+		rules[namespace] = append(rules[namespace], helpful(t, namespace, limits)...)
 	}
 	for namespace, more := range itemRulesElsewhere(t) {
 		rules[namespace] = append(rules[namespace], more...)
@@ -109,20 +166,4 @@ func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, adm
 		}
 	}
 	return roles
-}
-
-func (g *global) printRoles(roles []rbacv1.Role) error {
-	for i, role := range roles {
-		text, err := yaml.Marshal(role)
-		if err != nil {
-			return fmt.Errorf("printing the Role: %w", err)
-		}
-		if i > 0 {
-			text = append([]byte("---\n"), text...)
-		}
-		if _, err = g.Out.Write(text); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -165,6 +165,9 @@ func (g *global) run(ctx context.Context, q request) error {
 	defer o.close()
 	want := rotation.Want{Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who}
 	if q.dryRun {
+		if len(o.lacking) > 0 {
+			o.note("a rotation would be refused, since these permissions are missing:" + missingText(o.lacking))
+		}
 		return g.plan(ctx, o, want, q.output)
 	}
 	return g.walk(ctx, o, want, q)

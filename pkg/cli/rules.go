@@ -13,23 +13,23 @@ import (
 )
 
 // serverRules are the permissions that a rotation takes, by namespace: those of its parts, and the way to the server.
-func serverRules(t config.Target, via kube.Via) map[string][]rbacv1.PolicyRule {
+func serverRules(t config.Target, via kube.Via, limits *scope) map[string][]rbacv1.PolicyRule {
 	all := map[string][]rbacv1.PolicyRule{}
 	for _, s := range t.Also {
 		home := s.Namespace == "" || s.Namespace == t.Namespace
 		if home {
 			s.Namespace = ""
 		} else if all[s.Namespace] == nil {
-			all[s.Namespace] = workload.Rules()
+			all[s.Namespace] = workload.Rules(limits.moved(s.Namespace))
 		}
 		all[s.Namespace] = append(all[s.Namespace], kubesecret.RulesAlso(s.Name)...)
 	}
-	all[""] = append(homeRules(t), all[""]...)
+	all[""] = append(homeRules(t, limits), all[""]...)
 	there := serverKey(t)
 	if there != "" && all[there] == nil {
 		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
 	}
-	all[there] = append(all[there], wayRules(via)...)
+	all[there] = append(all[there], wayRules(via, limits.pods())...)
 	if s := t.Server(); s.Pod == "" && via != kube.ViaDirect {
 		all[there] = append(all[there], serviceRule)
 	}
@@ -45,8 +45,8 @@ func serverKey(t config.Target) string {
 }
 
 // homeRules are those in the target's own namespace, the way to the server aside.
-func homeRules(t config.Target) []rbacv1.PolicyRule {
-	return slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules(), readServer(t.Server()))
+func homeRules(t config.Target, limits *scope) []rbacv1.PolicyRule {
+	return slices.Concat(kubesecret.Rules(t.Secret.Name), lease.Rules(t.Secret.Name), workload.Rules(limits.moved(t.Namespace)), readServer(t.Server()))
 }
 
 // readServer are those to read what it takes to be let in by a server.
@@ -64,10 +64,10 @@ func readSecret(name string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name}, Verbs: []string{"get"}}
 }
 
-// wayRules are those that the way to the server takes, where the server is.
-func wayRules(via kube.Via) (rules []rbacv1.PolicyRule) {
+// wayRules are those that the way to pods takes: to those of the given names, or to any.
+func wayRules(via kube.Via, pods []string) (rules []rbacv1.PolicyRule) {
 	way := func(sub string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/" + sub}, Verbs: []string{"create"}}
+		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/" + sub}, ResourceNames: pods, Verbs: []string{"create"}}
 	}
 	if via == kube.ViaPortForward || via == kube.ViaAuto {
 		rules = append(rules, way("portforward"))

@@ -73,11 +73,11 @@ func (s *sessions) End(ctx context.Context) (what string, err error) {
 func (s *sessions) Warning() string { return redisacl.Keys{Flush: s.flush}.Warning() }
 
 // sessionRules adds to all what it takes to end sessions, where their server is.
-func sessionRules(all map[string][]rbacv1.PolicyRule, t config.Target, via kube.Via) {
+func sessionRules(all map[string][]rbacv1.PolicyRule, t config.Target, via kube.Via, s *scope) {
 	there := serverKey(t)
 	if there != "" {
 		all[there] = append(all[there], rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}})
 	}
-	all[there] = append(all[there], wayRules(via)...)
+	all[there] = append(all[there], wayRules(via, s.pods())...)
 	all[""] = append(all[""], readServer(t.Server())...)
 }

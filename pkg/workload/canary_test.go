@@ -54,7 +54,7 @@ func TestACanaryIsApartFromThePodsThatServe(t *testing.T) {
 	}, metav1.CreateOptions{})
 	must(t, err)
 	p.until("there", func(w rotation.Workload) bool { return len(w.Pods) == 1 })
-	c := canaryIn(p.restricted("operator", append(Rules(), CanaryRules()...)))
+	c := canaryIn(p.restricted("operator", append(Rules(nil), CanaryRules()...)))
 
 	must(t, c.Start(t.Context(), attempt(4)))
 	found := c.one(t, "ready", func(f rotation.CanaryPod) bool { return f.Ready })

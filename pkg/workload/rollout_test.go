@@ -233,7 +233,7 @@ func TestDaemonSetOnCluster(t *testing.T) {
 // TestRulesOnCluster rolls a Deployment with the permissions of Rules alone: who reads logs or nodes has more.
 func TestRulesOnCluster(t *testing.T) {
 	admin := newPlace(t)
-	p := admin.restricted("rotator", Rules("deployment/backend"))
+	p := admin.restricted("rotator", Rules([]string{"deployment/backend"}))
 	admin.deployment("backend", 1, script(breaks))
 	must(t, p.Move(t.Context(), p.settled(), 2))
 	w := p.until("crashing", func(w rotation.Workload) bool {

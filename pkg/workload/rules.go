@@ -1,10 +1,12 @@
 package workload
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
@@ -18,8 +20,8 @@ var resources = map[string]struct{ group, resource string }{
 }
 
 // Rules are the permissions that Consumers take in their namespace. With the names of workloads, as in
-// "deployment/backend", only those may be moved; without, all.
-func Rules(names ...string) []rbacv1.PolicyRule {
+// "deployment/backend", only those may be moved; with nil, all.
+func Rules(names []string) []rbacv1.PolicyRule {
 	rules := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}},
 		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets", "daemonsets"}, Verbs: []string{"get", "list", "watch"}},
@@ -32,7 +34,7 @@ func Rules(names ...string) []rbacv1.PolicyRule {
 
 // moving are the permissions to change templates.
 func moving(names []string) (rules []rbacv1.PolicyRule) {
-	if len(names) == 0 {
+	if names == nil {
 		return []rbacv1.PolicyRule{
 			{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets", "daemonsets", "replicasets"}, Verbs: []string{"patch"}},
 			{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"patch"}},
@@ -51,4 +53,31 @@ func moving(names []string) (rules []rbacv1.PolicyRule) {
 		})
 	}
 	return rules
+}
+
+// Movable lists the consumers whose templates a rotation changes, as "deployment/backend", and the ConfigMaps that they read.
+// Neither list is nil.
+func (c *Consumers) Movable(ctx context.Context) (workloads, configs []string, err error) {
+	groups, _, err := c.survey(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	workloads, configs = []string{}, []string{}
+	for _, g := range groups {
+		if c.keeps(g.controller) || g.template == nil {
+			continue
+		}
+		workloads = append(workloads, g.id())
+		configs = append(configs, ConfigMaps(&g.template.Spec)...)
+	}
+	slices.Sort(configs)
+	return workloads, slices.Compact(configs), nil
+}
+
+// ConfigMaps are the names of those that the pods of spec read.
+func ConfigMaps(spec *corev1.PodSpec) (names []string) {
+	for _, ref := range configMaps(spec) {
+		names = append(names, ref.name)
+	}
+	return names
 }

@@ -240,7 +240,7 @@ func TestRelabel(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
-	named := Rules("deployment/backend", "deployment/worker", "cronjob/report", "job/report-1")
+	named := Rules([]string{"deployment/backend", "deployment/worker", "cronjob/report", "job/report-1"})
 	patches := map[string][]string{}
 	for _, r := range named {
 		if slices.Contains(r.Verbs, "patch") {

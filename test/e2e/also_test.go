@@ -129,7 +129,7 @@ func TestAlsoOfAnotherLogin(t *testing.T) {
 // grantWith lets the restricted user do what rotating takes with a configuration, in each namespace of it.
 func (w *world) grantWith(args ...string) {
 	w.Helper()
-	printed := w.as("admin", append([]string{"rbac"}, args...)...)
+	printed := w.as("admin", append([]string{"rbac", "--names=false"}, args...)...)
 	if printed.code != 0 {
 		w.Fatalf("rbac: %s", printed)
 	}
