@@ -23,6 +23,7 @@ func (w *world) configured(postgres string) string {
 // not enough. It converges, and the role is the one that it was.
 func TestSameUser(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	config := w.configured("strategy: same-user")
 	before, old := w.fingerprint(), w.login()
@@ -47,6 +48,7 @@ func TestSameUser(t *testing.T) {
 // stored again, and nothing is left of the new one.
 func TestSameUserAbortedHalfWay(t *testing.T) {
 	long(t)
+	alone(t)
 	w := newWorld(t)
 	config := w.configured("strategy: same-user")
 	for _, until := range []string{"install", "activate", "rollout"} {
