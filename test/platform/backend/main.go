@@ -42,6 +42,6 @@ func run(ctx context.Context, environ []string) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	slog.Info("serving", "address", l.Addr().String(), "pod", s.pod, "signing_key", b.tokens.Load().Active())
-	server := &server{handler: b.routes(), delay: s.drainDelay, grace: 4 * time.Second, draining: &b.draining}
+	server := &server{handler: b.routes(), delay: s.drainDelay, grace: 50 * time.Second, draining: &b.draining}
 	return server.serve(ctx, l)
 }
