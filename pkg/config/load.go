@@ -95,7 +95,8 @@ func (l Loader) loadMap(ctx context.Context, name string, named bool) (Config, S
 	case err != nil:
 		return Config{}, Source{}, fmt.Errorf("reading %s: %w", source, err)
 	case m.Data == nil && named:
-		return Config{}, Source{}, fmt.Errorf("there is no %s in namespace %s", source, m.Namespace)
+		return Config{}, Source{}, rotation.WithHint(fmt.Errorf("there is no %s in namespace %s", source, m.Namespace),
+			"choose another namespace with -n; a file of that name is ./"+source.String())
 	case m.Data == nil:
 		return Default(), Source{}, nil
 	}

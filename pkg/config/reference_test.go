@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // The page of the targets file is what the types' comments say; `make docs` writes it.
@@ -47,7 +49,28 @@ func page(out *strings.Builder, docs map[string]string, typ reflect.Type) (more 
 		default:
 			is += of.Kind().String()
 		}
-		fmt.Fprintf(out, "| `%s` | %s | %s |\n", yamlName(f.StructField), is, strings.ReplaceAll(docOf(docs, f), "|", "\\|"))
+		fmt.Fprintf(out, "| `%s` | %s | %s |\n", yamlName(f.StructField), is, strings.ReplaceAll(docOf(docs, f)+inConfigMap(f), "|", "\\|"))
 	}
 	return more
+}
+
+// inConfigMap says what a ConfigMap that was found may set a field to, where that is less than anything.
+func inConfigMap(f entry) string {
+	allows := reach[f.of.Name()+"."+yamlName(f.StructField)]
+	if allows == nil { // of one that it may not set
+		return ""
+	}
+	ask := func(value string, kind Kind) string {
+		return allows(&yaml.Node{Kind: yaml.ScalarNode, Value: value}, tenant{"own", kind})
+	}
+	switch why := ask("other", KindJWT); {
+	case why == "":
+		return ""
+	case ask("own", KindJWT) == "":
+		return " In a ConfigMap that was found: its own namespace only."
+	case ask("other", KindPostgres) == "":
+		return " Not in a ConfigMap that was found, for kind jwt: " + why + "."
+	default:
+		return " Not in a ConfigMap that was found: " + why + "."
+	}
 }
