@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
@@ -25,12 +22,7 @@ func redacted(ctx context.Context, store rotation.Store, text string) string {
 // some other form, nothing of the text is shown: a connection string is encoded in more ways than can be listed.
 func without(text string, cs []rotation.Credential) string {
 	for _, c := range cs {
-		value := string(c.Value.Reveal())
-		for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value))} {
-			if form != "" {
-				text = strings.ReplaceAll(text, form, rotation.Redacted)
-			}
-		}
+		text = rotation.Redact(text, c.Value.Reveal())
 	}
 	for _, c := range cs {
 		if secretdata.Holds(text, c.ID, string(c.Value.Reveal())) {

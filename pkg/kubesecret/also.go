@@ -115,7 +115,7 @@ func (s *Store) publishAlso(ctx context.Context, p pair, rec rotation.Record, vi
 		if len(changes) == 0 && found.Annotations[AnnotationDecision] == decision(rec.Intent) {
 			continue
 		}
-		if err := s.change(ctx, place, found, changes, map[string]any{AnnotationDecision: decision(rec.Intent)}); err != nil {
+		if err := s.change(ctx, p, place, found, changes, map[string]any{AnnotationDecision: decision(rec.Intent)}); err != nil {
 			return err
 		}
 	}

@@ -1,14 +1,11 @@
 package kubesecret
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
@@ -16,19 +13,16 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// shortest is how long a value has to be for it to be looked for in the text of an error, in bytes.
-const shortest = 4
-
 // explain names verb, Secret and namespace in an error of the API server, and says which of the domain's errors it
-// is. An admission webhook may quote what it was sent: none of the values in sent stays in the text.
-func explain(verb, namespace, name string, err error, sent ...[]byte) error {
-	return explainOf("secrets", verb, namespace, name, err, sent...)
+// is. An admission webhook may quote what was sent and what was there before: none of the values in held stays in the text.
+func explain(verb, namespace, name string, err error, held ...[]byte) error {
+	return explainOf("secrets", verb, namespace, name, err, held...)
 }
 
 // explainOf is explain for objects of another kind too.
-func explainOf(kind, verb, namespace, name string, err error, sent ...[]byte) error {
+func explainOf(kind, verb, namespace, name string, err error, held ...[]byte) error {
 	what := fmt.Sprintf("%s %s %q in namespace %s", verb, kind, name, namespace)
-	switch cause := clean(err, sent); {
+	switch cause := clean(err, held); {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return fmt.Errorf("%s: %w", what, rotation.ErrConflict)
 	case apierrors.IsForbidden(err):
@@ -42,7 +36,7 @@ func explainOf(kind, verb, namespace, name string, err error, sent ...[]byte) er
 
 // clean is err, or its text alone without the given values if it holds one of them.
 func clean(err error, values [][]byte) error {
-	if text := redact(err.Error(), values); text != err.Error() {
+	if text := rotation.Redact(err.Error(), values...); text != err.Error() {
 		return errors.New(text)
 	}
 	return err
@@ -61,16 +55,4 @@ func passing(err error) bool {
 	var broken *net.OpError
 	return errors.As(err, &broken) || errors.Is(err, context.DeadlineExceeded) || utilnet.IsTimeout(err) ||
 		utilnet.IsProbableEOF(err) || utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) || utilnet.IsHTTP2ConnectionLost(err)
-}
-
-// redact takes values out of text, as they are and in base64.
-func redact(text string, values [][]byte) string {
-	for _, v := range values {
-		if len(bytes.TrimSpace(v)) < shortest {
-			continue
-		}
-		text = strings.ReplaceAll(text, string(v), rotation.Redacted)
-		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString(v), rotation.Redacted)
-	}
-	return text
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -105,6 +107,55 @@ func TestAPIErrors(t *testing.T) {
 				t.Errorf("the error shows a value: %v", err)
 			}
 		})
+	}
+}
+
+// An admission webhook may quote what was sent and the object as it was, in whatever form. None of it is shown, whatever is written.
+func TestNoErrorShowsWhatAWebhookQuotes(t *testing.T) {
+	forms := map[string]func([]byte) string{
+		"raw": func(v []byte) string { return string(v) }, "base64": base64.StdEncoding.EncodeToString,
+		"URL": func(v []byte) string { return url.QueryEscape(string(v)) }, "JSON": func(v []byte) string { return fmt.Sprintf("%q", v) },
+	}
+	for form, quote := range forms {
+		for _, write := range []string{"stage", "publish"} {
+			secret := appSecret()
+			secret.Data["other"], secret.Data["pin"] = []byte(`an "other"/ secret`), []byte("123")
+			server, client := serve(t, secret)
+			s := newStore(client.CoreV1())
+			begun(t, s)
+			rec := load(t, s)
+			var held []string
+			server.refuse = func(verb, _ string) (int, string) {
+				if verb != "patch" && verb != "create" {
+					return 0, ""
+				}
+				said := "a webhook says: the object has"
+				for _, name := range []string{secret.Name, secret.Name + suffix} {
+					for key, value := range server.secrets[name].Data {
+						if name != secret.Name && !strings.HasSuffix(key, ".value") || key == "pin" && form != "base64" {
+							continue // a short value would take all of the text with it
+						}
+						held = append(held, quote(value))
+						said += fmt.Sprintf(" %s=%s;", key, quote(value))
+					}
+				}
+				return http.StatusUnprocessableEntity, said
+			}
+			var err error
+			if write == "stage" {
+				err = s.Stage(t.Context(), rec.Revision, rotation.Credential{V: 3, ID: "backend_v3", Value: rotation.NewSecret([]byte("value-of-v3"))})
+			} else {
+				err = s.Publish(t.Context(), rec.Revision, only(2))
+			}
+			if err == nil || len(held) < 4 {
+				t.Fatalf("%s, %s: %v; quoted: %q", form, write, err, held)
+			}
+			for _, value := range held {
+				if strings.Contains(err.Error(), value) {
+					t.Errorf("%s, %s: %q is shown: %v", form, write, value, err)
+				}
+			}
+		}
 	}
 }
 

@@ -34,9 +34,9 @@ func asSecret(m *corev1.ConfigMap) *corev1.Secret {
 }
 
 // change is patch for what is at a place.
-func (s *Store) change(ctx context.Context, p Place, found *corev1.Secret, data map[string][]byte, notes map[string]any) error {
+func (s *Store) change(ctx context.Context, all pair, p Place, found *corev1.Secret, data map[string][]byte, notes map[string]any) error {
 	if !p.ConfigMap {
-		_, err := s.patch(ctx, p.Namespace, found, data, notes)
+		_, err := s.patch(ctx, all, p.Namespace, found, data, notes)
 		return err
 	}
 	body := map[string]any{"metadata": map[string]any{"resourceVersion": found.ResourceVersion, "annotations": notes}}

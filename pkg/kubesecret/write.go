@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -162,14 +163,14 @@ func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string]
 		return nil, fmt.Errorf("%s: encoding the record: %w", s.secret(), err)
 	}
 	notes[AnnotationRecord] = text
-	return s.patch(ctx, s.Namespace, p.app, data, notes)
+	return s.patch(ctx, p, s.Namespace, p.app, data, notes)
 }
 
 // writeSecond changes the second Secret in one compare-and-swap, or makes it.
 func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte) (*corev1.Secret, error) {
 	notes := s.told(p, data)
 	if p.second != nil {
-		return s.patch(ctx, s.Namespace, p.second, data, notes)
+		return s.patch(ctx, p, s.Namespace, p.second, data, notes)
 	}
 	key, err := newSealKey(s.random())
 	if err != nil {
@@ -190,14 +191,14 @@ func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte)
 		Data: data,
 	}, metav1.CreateOptions{FieldManager: FieldManager})
 	if err != nil {
-		return nil, explain("create", s.Namespace, s.Name+suffix, err, contents(data)...)
+		return nil, explain("create", s.Namespace, s.Name+suffix, err, s.held(p, nil, data)...)
 	}
 	return made, nil
 }
 
-// patch is a JSON merge patch of one Secret as it was found: keys that it does not name stay as they are, and a
+// patch is a JSON merge patch of one Secret of p as it was found: keys that it does not name stay as they are, and a
 // Secret that has changed since is ErrConflict.
-func (s *Store) patch(ctx context.Context, namespace string, found *corev1.Secret, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
+func (s *Store) patch(ctx context.Context, p pair, namespace string, found *corev1.Secret, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
 	metadata := map[string]any{"resourceVersion": found.ResourceVersion}
 	if len(notes) > 0 {
 		metadata["annotations"] = notes
@@ -216,10 +217,30 @@ func (s *Store) patch(ctx context.Context, namespace string, found *corev1.Secre
 		return nil, fmt.Errorf("secret %s/%s was deleted: %w", namespace, found.Name, rotation.ErrConflict)
 	}
 	if err != nil {
-		return nil, explain("patch", namespace, found.Name, err, contents(data)...)
+		return nil, explain("patch", namespace, found.Name, err, s.held(p, found, data)...)
 	}
 	return written, nil
 }
 
-// contents are the values of data, to be kept out of errors.
-func contents(data map[string][]byte) [][]byte { return slices.Collect(maps.Values(data)) }
+// held are the values that a look has found and those of data, which are about to be written to found, or to a new second Secret where that
+// is nil. They are kept out of errors.
+func (s *Store) held(p pair, found *corev1.Secret, data map[string][]byte) [][]byte {
+	all := append(slices.Collect(maps.Values(p.app.Data)), p.values.sealKey)
+	for key, value := range data {
+		if found != p.second || strings.HasSuffix(key, ".value") || key == keySeal { // what else is in the second one is no secret
+			all = append(all, value)
+		}
+	}
+	for i, found := range p.also {
+		if !s.Also[i].ConfigMap {
+			all = slices.AppendSeq(all, maps.Values(found.Data))
+		}
+	}
+	for _, c := range p.values.live {
+		all = append(all, c.Value.Reveal())
+	}
+	if c, err := s.Parse(p.app.Data); err == nil { // inside of a connection string
+		all = append(all, c.Value.Reveal())
+	}
+	return all
+}

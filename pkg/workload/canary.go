@@ -283,7 +283,7 @@ func (c *Canary) makeSecret(ctx context.Context, pod *corev1.Pod, secret string,
 		Data: data,
 	}, metav1.CreateOptions{FieldManager: FieldManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return c.Consumers.explain("create", "secrets "+name, err)
+		return rotation.RedactError(c.Consumers.explain("create", "secrets "+name, err), slices.Collect(maps.Values(data))...)
 	}
 	return nil
 }
