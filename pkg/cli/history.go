@@ -164,7 +164,7 @@ func historyOf(clients *kube.Clients, t config.Target, namespace string) *kubehi
 
 // kept is front with all that happens written down in the history too. ended is called with how the run ended.
 func (g *global) kept(o *opened, front frontend) (_ frontend, ended func(context.Context, rotation.Result, error)) {
-	k := kubehistory.Keep(historyOf(o.clients, o.target, o.namespace), o.who, o.Now, func(err error) {
+	k := kubehistory.Keep(historyOf(o.clients, o.target, o.namespace), o.who, o.target.Tells(config.OutputHistory), o.Now, func(err error) {
 		g.say("note: %v; the rotation goes on without", o.clients.Explain(err))
 	})
 	shown := front

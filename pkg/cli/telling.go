@@ -21,13 +21,14 @@ const tellTime = 10 * time.Second
 // teller tells others what becomes of a run. It never keeps the run waiting: each is told beside it.
 type teller struct {
 	name string
+	as   string // in podOutput of the target
 	tell func(context.Context, notify.Message) error
 }
 
 // tellers are all who are told of a target's rotations: the events of its Secret, webhooks, Grafana.
 func tellers(in opening) []teller {
 	events := notify.Events{Client: in.clients.Kube.CoreV1(), Namespace: in.namespace, Secret: in.target.Secret.Name}
-	all := []teller{{"events", func(ctx context.Context, m notify.Message) error {
+	all := []teller{{"events", config.OutputEvents, func(ctx context.Context, m notify.Message) error {
 		err := events.Tell(ctx, m)
 		if apierrors.IsForbidden(err) {
 			return fmt.Errorf("that takes the permission to create events in namespace %s", in.namespace)
@@ -35,7 +36,7 @@ func tellers(in opening) []teller {
 		return err
 	}}}
 	for _, n := range in.target.Notify {
-		all = append(all, teller{n.Form, func(ctx context.Context, m notify.Message) error {
+		all = append(all, teller{n.Form, config.OutputNotify, func(ctx context.Context, m notify.Message) error {
 			key, err := secretKey(ctx, in, n.Secret)
 			if err != nil {
 				return err
@@ -50,7 +51,7 @@ func tellers(in opening) []teller {
 		}})
 	}
 	if g := in.target.Grafana; g != nil {
-		all = append(all, teller{"grafana", func(ctx context.Context, m notify.Message) error {
+		all = append(all, teller{"grafana", config.OutputGrafana, func(ctx context.Context, m notify.Message) error {
 			if m.What == notify.Begun {
 				return nil
 			}
@@ -169,6 +170,10 @@ func (s *story) message(what notify.What) notify.Message {
 // tell tells everybody, and notes who could not be told.
 func (s *story) tell(ctx context.Context, m notify.Message) {
 	for _, t := range s.o.tellers {
+		m := m
+		if !s.o.target.Tells(t.as) {
+			m.Note = rotation.WithoutSaid(m.Note)
+		}
 		s.telling.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, tellTime)
 			defer cancel()

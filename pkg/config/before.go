@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -55,6 +56,28 @@ const (
 )
 
 const pagerDuty = "https://events.pagerduty.com/v2/enqueue"
+
+// Who can be told what pods have written, beside the operator.
+const (
+	OutputNotify  = "notify"
+	OutputGrafana = "grafana"
+	OutputEvents  = "events"
+	OutputHistory = "history"
+)
+
+// Tells says whether one of those is told what pods have written.
+func (t Target) Tells(whom string) bool { return slices.Contains(t.PodOutput, whom) }
+
+// outputErrors wants what podOutput may list.
+func outputErrors(listed []string, path *field.Path) (all field.ErrorList) {
+	places := []string{OutputNotify, OutputGrafana, OutputEvents, OutputHistory}
+	for i, name := range listed {
+		if !slices.Contains(places, name) {
+			all = append(all, field.NotSupported(path.Index(i), name, places))
+		}
+	}
+	return all
+}
 
 // settle fills in what the file leaves out of the checklist's own items.
 func (t Target) settle() Target {

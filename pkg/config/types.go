@@ -50,6 +50,9 @@ type Target struct {
 	Notify []Notify `yaml:"notify,omitempty"`
 	// Grafana is where a rotation leaves an annotation once it has ended.
 	Grafana *Grafana `yaml:"grafana,omitempty"`
+	// PodOutput lists who is also told what pods have written: the last lines of a container that crashed, lines that the gate logs has
+	// found. It can hold anything, also other secrets. Any of notify, grafana, events, history. Default: nobody, only the operator sees it.
+	PodOutput []string `yaml:"podOutput,omitempty"`
 	// Postgres says where the PostgreSQL server is and who administers it. Only for kind postgres.
 	Postgres *Postgres `yaml:"postgres,omitempty"`
 	// Redis says where the Redis or Valkey server is and who administers it. Only for kind redis.

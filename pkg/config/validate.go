@@ -73,6 +73,7 @@ func (t Target) validate(path *field.Path) (all field.ErrorList) {
 		all = append(all, field.Invalid(path.Child("interval"), t.Interval.String(), "must be longer than nothing"))
 	}
 	all = append(all, t.Before.validate(path.Child("before"))...)
+	all = append(all, outputErrors(t.PodOutput, path.Child("podOutput"))...)
 	all = append(all, t.Gates.validate(path.Child("gates"))...)
 	all = append(all, t.Refused.validate(path.Child("refused"))...)
 	for i, n := range t.Notify {

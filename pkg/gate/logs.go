@@ -36,10 +36,14 @@ type Logs struct {
 type line struct {
 	at    time.Time
 	count int
-	text  string
+	text  string // as the pod wrote it
 }
 
-const mostShown = 200 // characters of a line that are shown
+const (
+	mostShown = 200 // characters of a line that are shown
+	// mostRedacted is how long a line may be to be shown, in bytes: values are looked for in all of it.
+	mostRedacted = 16 << 10
+)
 
 // Look is bad when a pod on the new version has logged lines that fit the pattern, and something else confirms it.
 func (l *Logs) Look(ctx context.Context, rec rotation.Record) (rotation.Item, error) {
@@ -72,7 +76,7 @@ func (l *Logs) findings(ctx context.Context, rec rotation.Record, since time.Tim
 			seen := *found.(*line)
 			all = append(all, finding{
 				pod: p, last: seen.at, count: seen.count,
-				note: fmt.Sprintf("logged %d such lines, the last at %s UTC: %s", seen.count, seen.at.UTC().Format(time.TimeOnly), seen.text),
+				note: fmt.Sprintf("logged %d such lines, the last at %s UTC: %s", seen.count, seen.at.UTC().Format(time.TimeOnly), rotation.Said(l.shown(seen.text))),
 			})
 		}
 	}
@@ -117,18 +121,21 @@ func (l *Logs) read(ctx context.Context, p Pod, since time.Time, pattern *regexp
 	return nil
 }
 
-// saw notes a line of a pod's log. The containers of one pod are read one after the other.
+// saw notes a line of a pod's log, as it is: to make one fit to be shown takes time, and a pod decides how many there are. The containers of one pod are read one after the other.
 func (l *Logs) saw(p Pod, at time.Time, text string) {
 	found, _ := l.found.LoadOrStore(p.key(), &line{})
 	seen := found.(*line)
 	seen.count++
 	if !at.Before(seen.at) {
-		seen.at, seen.text = at, l.shown(text)
+		seen.at, seen.text = at, text
 	}
 }
 
 // shown is a line as it may be shown.
 func (l *Logs) shown(text string) string {
+	if len(text) > mostRedacted {
+		return fmt.Sprintf("(a line of %d bytes)", len(text))
+	}
 	if l.Redact != nil {
 		text = l.Redact(text)
 	}

@@ -87,7 +87,7 @@ func TestLogsWaitAtTheFirstSuchLineSinceTheSwitch(t *testing.T) {
 	g.Now = func() time.Time { return now }
 	looks(t, g, switched(), rotation.Done, "no such line from 1 pods since 12:00:00 UTC")
 	logs["new/app"] += "2026-05-01T12:02:00.5Z " + refused + "\n"
-	looks(t, g, switched(), rotation.Waiting, `pod/new logged 1 such lines, the last at 12:02:00 UTC: {"level":"error","msg":"FATAL: password`)
+	looks(t, g, switched(), rotation.Waiting, `pod/new logged 1 such lines, the last at 12:02:00 UTC: “{"level":"error","msg":"FATAL: password`)
 	looks(t, g, switched(), rotation.Waiting, rotation.Redacted) // one line counts once
 	logs["new/app"] = ""
 	looks(t, g, switched(), rotation.Waiting, "logged 1 such lines") // a log that is cut off takes nothing back

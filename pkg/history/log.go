@@ -11,9 +11,11 @@ import (
 
 // Log folds the events of one process into entries: one for each decision that it worked for.
 type Log struct {
-	ID  string // of the process, unlike that of any other
-	By  string // who runs it, as the API server knows them
-	now []*leg
+	ID string // of the process, unlike that of any other
+	By string // who runs it, as the API server knows them
+	// PodOutput keeps what pods have said, which is left out of texts otherwise.
+	PodOutput bool
+	now       []*leg
 }
 
 // leg is what the log has of one decision.
@@ -37,7 +39,7 @@ func (l *Log) Emit(e rotation.Event) bool {
 	before, seen := g.last[e.Step]
 	g.events, g.last[e.Step] = g.events.Follow(e), e
 	g.compromised = g.compromised || e.Compromised
-	g.skipped(e)
+	l.skipped(g, e)
 	if e.Step != rotation.StepBegin || e.State == rotation.Done {
 		g.begun = true
 	}
@@ -45,9 +47,9 @@ func (l *Log) Emit(e rotation.Event) bool {
 }
 
 // skipped takes down what an operator has decided to go on without.
-func (g *leg) skipped(e rotation.Event) {
+func (l *Log) skipped(g *leg, e rotation.Event) {
 	for _, i := range e.Items {
-		n := Note{At: e.Time.UTC(), Step: e.Step, Kind: string(rotation.Skipped), Text: cut(i.Name+": "+i.Note, mostText)}
+		n := Note{At: e.Time.UTC(), Step: e.Step, Kind: string(rotation.Skipped), Text: l.text(i.Name + ": " + i.Note)}
 		known := slices.ContainsFunc(g.notes, func(k Note) bool { return k.Kind == n.Kind && k.Text == n.Text })
 		if i.Phase == rotation.Skipped && !known {
 			g.notes = append(g.notes, n)
@@ -61,25 +63,25 @@ func (l *Log) Agreed(at time.Time, q rotation.Question) {
 		return
 	}
 	g := l.now[len(l.now)-1]
-	g.notes = append(g.notes, Note{At: at.UTC(), By: l.By, Step: q.Step, Kind: q.Kind, Text: cut(q.Text, mostText)})
+	g.notes = append(g.notes, Note{At: at.UTC(), By: l.By, Step: q.Step, Kind: q.Kind, Text: l.text(q.Text)})
 }
 
 // End takes down how the process ended. Where it took a failed rotation back, the failure belongs to the rotation.
 func (l *Log) End(outcome rotation.Outcome, err error) {
 	var back *rotation.AbortedError
 	if errors.As(err, &back) && len(l.now) > 1 {
-		l.now[len(l.now)-2].ended("", back.Cause)
+		l.ended(l.now[len(l.now)-2], "", back.Cause)
 		err = back.Back
 		if err == nil {
 			outcome = rotation.Finished
 		}
 	}
 	if n := len(l.now); n > 0 {
-		l.now[n-1].ended(outcome, err)
+		l.ended(l.now[n-1], outcome, err)
 	}
 }
 
-func (g *leg) ended(outcome rotation.Outcome, err error) {
+func (l *Log) ended(g *leg, outcome rotation.Outcome, err error) {
 	var failed *rotation.FailedError
 	switch {
 	case errors.As(err, &failed):
@@ -92,8 +94,16 @@ func (g *leg) ended(outcome rotation.Outcome, err error) {
 		g.end = EndLeft
 	}
 	if err != nil {
-		g.err = cut(err.Error(), mostText)
+		g.err = l.text(err.Error())
 	}
+}
+
+// text is a text as it is kept.
+func (l *Log) text(text string) string {
+	if !l.PodOutput {
+		text = rotation.WithoutSaid(text)
+	}
+	return cut(text, mostText)
 }
 
 // Entries are what the log has to tell, each with the one run.
@@ -120,7 +130,7 @@ func (g *leg) entry(l *Log) Entry {
 	r := Run{ID: l.ID, By: []string{l.By}, Began: first.Time.UTC(), Last: g.events.Last.Time.UTC(), End: g.end, Error: g.err, Notes: g.notes}
 	for _, name := range g.events.Steps {
 		e := g.last[name]
-		step := Step{Name: name, Done: e.State == rotation.Done, Note: cut(strings.Join(nonempty(e.Note, e.Error), ", "), mostText)}
+		step := Step{Name: name, Done: e.State == rotation.Done, Note: l.text(strings.Join(nonempty(e.Note, e.Error), ", "))}
 		if g.events.Worked(name) {
 			step.Took = Of(g.events.Spent(name))
 		}

@@ -30,10 +30,11 @@ type Keeper struct {
 	over   chan struct{}
 }
 
-// Keep begins to keep what by does. now is the clock of the events; say is told, once, what keeps it from being written.
-func Keep(store *Store, by string, now func() time.Time, say func(error)) *Keeper {
+// Keep begins to keep what by does, with what pods have said or without. now is the clock of the events; say is told, once, what keeps it
+// from being written.
+func Keep(store *Store, by string, podOutput bool, now func() time.Time, say func(error)) *Keeper {
 	k := &Keeper{
-		store: store, now: now, say: say, log: history.Log{ID: rand.Text()[:12], By: by},
+		store: store, now: now, say: say, log: history.Log{ID: rand.Text()[:12], By: by, PodOutput: podOutput},
 		news: make(chan struct{}, 1), closed: make(chan struct{}), over: make(chan struct{}),
 	}
 	go k.write()

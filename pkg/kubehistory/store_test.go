@@ -149,7 +149,7 @@ func TestKeeperWritesWhileTheRunGoesOn(t *testing.T) {
 			return false, nil, nil
 		})
 	}
-	k := Keep(storeOn(client), "anna", func() time.Time { return noon }, func(err error) { t.Error(err) })
+	k := Keep(storeOn(client), "anna", false, func() time.Time { return noon }, func(err error) { t.Error(err) })
 	k.Emit(event(0, "begin", rotation.ToDo))
 	k.Agreed(rotation.Question{Step: "begin", Kind: "proceed"})
 	k.Emit(event(1, "begin", rotation.Done))
@@ -178,7 +178,7 @@ func TestKeeperSaysOnceWhatKeepsItFromWriting(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(configMaps, "x", nil)
 	})
 	var said []error
-	k := Keep(storeOn(client), "anna", time.Now, func(err error) { said = append(said, err) })
+	k := Keep(storeOn(client), "anna", false, time.Now, func(err error) { said = append(said, err) })
 	k.Emit(event(0, "begin", rotation.ToDo))
 	k.Emit(event(1, "begin", rotation.Done))
 	select {
@@ -195,7 +195,7 @@ func TestKeeperSaysOnceWhatKeepsItFromWriting(t *testing.T) {
 
 func TestKeeperOfNothingWritesNothing(t *testing.T) {
 	client := fake.NewClientset()
-	k := Keep(storeOn(client), "anna", time.Now, func(err error) { t.Error(err) })
+	k := Keep(storeOn(client), "anna", false, time.Now, func(err error) { t.Error(err) })
 	k.Emit(event(0, "begin", rotation.Failed))
 	k.Close(t.Context(), "", fmt.Errorf("refused"))
 	if got := client.Actions(); len(got) > 0 {

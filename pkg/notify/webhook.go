@@ -122,12 +122,17 @@ func post(ctx context.Context, c *http.Client, address, token string, body any) 
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16))
 	if answer.StatusCode >= 300 && answer.StatusCode <= 399 {
-		return fmt.Errorf("it answers %s: no redirect is followed, the address has to be the one that it leads to", answer.Status)
+		return fmt.Errorf("it answers %s: no redirect is followed, the address has to be the one that it leads to", status(answer.StatusCode))
 	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return fmt.Errorf("it answers %s", answer.Status)
+		return fmt.Errorf("it answers %s", status(answer.StatusCode))
 	}
 	return nil
+}
+
+// status is an answer's status in the words of HTTP, and not in those of whoever answers.
+func status(code int) string {
+	return strings.TrimSpace(fmt.Sprint(code) + " " + http.StatusText(code))
 }
 
 // shortened is text of at most so many bytes, cut between letters.

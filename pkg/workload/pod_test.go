@@ -184,7 +184,7 @@ func TestProblem(t *testing.T) {
 		{"no image", time.Second, newPod(notReady, statuses(waiting("app", "ImagePullBackOff", "Back-off pulling image \"x\""))), "ImagePullBackOff: Back-off pulling image \"x\""},
 		{"a key that is missing", time.Second, newPod(notReady, statuses(waiting("app", "CreateContainerConfigError", "couldn't find key password"))),
 			"CreateContainerConfigError: couldn't find key password"},
-		{"crashing", time.Second, newPod(notReady, statuses(crashed)), "CrashLoopBackOff: exit code 1: boom"},
+		{"crashing", time.Second, newPod(notReady, statuses(crashed)), "CrashLoopBackOff: exit code 1: “boom”"},
 		{"started again", 12 * time.Second, newPod(notReady, statuses(again)), "container app was started 2 times: out of memory"},
 		{"ended at once", time.Second, newPod(notReady, statuses(ended0("app", 0, 2))), "container app has ended: exit code 2"},
 		{"not ready for a moment", 10 * time.Second, newPod(notReady, statuses(slow)), ""},

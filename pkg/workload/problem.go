@@ -119,7 +119,7 @@ func exit(s corev1.ContainerStatus) string {
 
 func (m moment) lastWords(c crash) string {
 	if text := m.words[c]; text != "" {
-		return ": " + text
+		return ": " + rotation.Said(text)
 	}
 	return ""
 }
