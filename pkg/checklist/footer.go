@@ -28,7 +28,7 @@ func (m model) footer() []string {
 		return append(lines, m.question()...)
 	}
 	if n := len(m.log); n > 0 && m.pane == paneSteps {
-		lines = append(lines, m.paint(faint, m.log[n-1]))
+		lines = append(lines, m.paint(faint, report.Clean(m.log[n-1])))
 	}
 	switch {
 	case m.held:
@@ -79,7 +79,7 @@ func (m model) question() []string {
 		answers[0] = "s skip it, recorded"
 	}
 	if m.options.Protected != "" && m.ask.Kind == rotation.ConsentProceed {
-		answers = []string{fmt.Sprintf("type %s to agree, esc to leave it: %s_", m.options.Protected, report.Clean(m.typed))}
+		answers = []string{fmt.Sprintf("type %s to agree, esc to leave it: %s_", report.Clean(m.options.Protected), report.Clean(m.typed))}
 	}
 	title := m.ask.Step + " asks"
 	if m.ask.Kind != rotation.ConsentProceed {
@@ -90,7 +90,7 @@ func (m model) question() []string {
 
 // boxed is a text under a rule with a title, and the answers.
 func (m model) boxed(title, text string, answers ...string) []string {
-	lines := []string{m.paint(bold, "-- "+title+" "+strings.Repeat("-", max(2, m.width-len(title)-4)))}
+	lines := []string{m.paint(bold, "-- "+report.Clean(title)+" "+strings.Repeat("-", max(2, m.width-len(title)-4)))}
 	lines = append(lines, m.wrapped(text)...)
 	return append(lines, m.flow(answers)...)
 }

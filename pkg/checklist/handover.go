@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// handover is what the screen knows, for somebody else to go on with. What it has not seen it does not say to be proven.
-func (m model) handover() string {
+// status is what the screen knows, for somebody else to go on with. What it has not seen it does not say to be proven.
+func (m model) status() report.Status {
 	h, i := m.options.Header, m.intent
 	s := report.Status{
 		Name: h.Target, Namespace: h.Namespace, Secret: m.options.Secret, Phase: report.PhaseStandby,
@@ -30,11 +30,11 @@ func (m model) handover() string {
 	if m.options.Commands != nil && s.Phase != report.PhaseStandby {
 		s.Next, s.Undo = m.options.Commands(i.Back)
 	}
-	return report.Handover(s, m.now)
+	return s
 }
 
 func (m model) handoverLines() (lines []string) {
-	for line := range strings.Lines(m.handover()) {
+	for line := range strings.Lines(report.Handover(m.status(), m.now)) {
 		lines = append(lines, report.Wrap(strings.TrimRight(line, "\n"), m.width)...)
 	}
 	return lines

@@ -49,7 +49,7 @@ type Screen struct {
 	options Options
 	program *tea.Program
 
-	handover string // as of the end, where it was asked for
+	handover *model // as of the end, where it was asked for
 
 	mu      sync.Mutex
 	stop    context.CancelCauseFunc // ends the leg that runs now
@@ -76,9 +76,14 @@ func (s *Screen) Plan(i rotation.Intent, steps []rotation.Planned) { s.program.S
 // Usually shows how long each step usually takes.
 func (s *Screen) Usually(times map[string]time.Duration) { s.program.Send(usualMsg(times)) }
 
-// Handover is how things stood at the end, for somebody else to go on with; "" where the operator did not ask for it.
-// It is there once Show has returned.
-func (s *Screen) Handover() string { return s.handover }
+// WriteHandover prints, once Show has returned, how things stood at the end, for somebody else to go on with; nothing where the
+// operator did not ask for it.
+func (s *Screen) WriteHandover(p *report.Printer) error {
+	if s.handover == nil {
+		return nil
+	}
+	return errors.Join(p.Linef(""), report.WriteHandover(p, s.handover.status(), s.handover.now))
+}
 
 // Consent asks the operator, unless flags agree already.
 func (s *Screen) Consent(ctx context.Context, q rotation.Question) error {
@@ -159,7 +164,7 @@ func (s *Screen) Show(ctx context.Context, run Run) (rotation.Result, error) {
 	go func() { ended <- s.conduct(ctx, run) }()
 	last, broken := s.program.Run()
 	if m, ok := last.(model); ok && m.handing {
-		s.handover = m.handover()
+		s.handover = &m
 	}
 	if broken != nil {
 		cancel(fmt.Errorf("the screen: %w", broken))

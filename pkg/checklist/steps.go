@@ -70,7 +70,7 @@ func (m model) step(r row, cursor bool) string {
 	if left := m.left(r); left != "" {
 		note += ", " + left
 	}
-	head := fmt.Sprintf("%s %s %s", point, m.paint(report.PhaseColor(r.state), mark(r.state)), report.Pad(r.step, nameColumn))
+	head := fmt.Sprintf("%s %s %s", point, m.paint(report.PhaseColor(r.state), mark(r.state)), report.Pad(report.Clean(r.step), nameColumn))
 	if m.width < narrow {
 		return head + note
 	}

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	faint   = "\x1b[2m"
-	bold    = "\x1b[1m"
+	faint   = report.Faint
+	bold    = report.Bold
 	narrow  = 60 // with fewer columns than this the times have no room
 	leastIn = 3  // lines that the middle has however much is asked
 )
 
-// View is the whole screen: where, the checklist, and what can be done.
+// View is the whole screen: where, the checklist, and what can be done. Whatever is shown goes through here, and is harmless.
 func (m model) View() string {
 	top, bottom := m.header(), m.footer()
 	room := max(leastIn, m.height-len(top)-len(bottom))
 	middle, focus := m.middle()
 	lines := append(append(top, window(middle, focus, room)...), bottom...)
 	for i := range lines {
-		lines[i] = ansi.Truncate(lines[i], m.width, "…")
+		lines[i] = ansi.Truncate(report.Styled(strings.ReplaceAll(lines[i], "\n", " ")), m.width, "…")
 	}
 	return strings.Join(lines, "\n")
 }

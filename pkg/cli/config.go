@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -50,8 +49,7 @@ func viewCommand(g *global) *cobra.Command {
 				return err
 			}
 			g.say("configuration: %s", source.Told())
-			_, err = g.Out.Write(text)
-			return err
+			return g.Out.Document(text)
 		},
 	}
 }
@@ -74,8 +72,7 @@ func validateCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(g.Out, "%s is valid; its targets: %v\n", source, found.Names())
-			return err
+			return g.Out.Linef("%s is valid; its targets: %v", source, found.Names())
 		},
 	}
 }
@@ -93,8 +90,7 @@ func schemaCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = g.Out.Write(text)
-			return err
+			return g.Out.Document(text)
 		},
 	}
 }

@@ -65,8 +65,7 @@ func (g *global) initConfig(ctx context.Context, path string, force bool) error 
 		return fmt.Errorf("what was found makes no valid file: %w", err)
 	}
 	if path == "-" {
-		_, err = g.Out.Write(text)
-		return err
+		return g.Out.Document(text)
 	}
 	if err := put(path, text, force); err != nil {
 		return err
@@ -75,8 +74,7 @@ func (g *global) initConfig(ctx context.Context, path string, force bool) error 
 	for _, d := range drafts {
 		names = append(names, d.Target.Name)
 	}
-	_, err = fmt.Fprintf(g.Out, "%s written; its targets: %s\n", path, strings.Join(names, ", "))
-	return err
+	return g.Out.Linef("%s written; its targets: %s", path, strings.Join(names, ", "))
 }
 
 // free says whether path may be written, before a cluster is asked for what to write.

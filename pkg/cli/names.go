@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -97,8 +96,7 @@ A link of that name to kubectl-rotate does the same.`,
 		Args:                  usage(cobra.NoArgs),
 		DisableFlagsInUseLine: true,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(g.Out, "#!/bin/sh\nexec kubectl rotate __complete \"$@\"\n")
-			return err
+			return g.Out.Printf("#!/bin/sh\nexec kubectl rotate __complete \"$@\"\n")
 		},
 	}
 }

@@ -17,7 +17,7 @@ func TestReferenceOfCommandsIsUpToDate(t *testing.T) {
 func reference() string {
 	var out strings.Builder
 	out.WriteString("# Commands\n\nWhat `--help` says, written by `make docs`. All of kubectl's own flags go with every command, after `rotate`.\n")
-	root := rootCommand(Streams{}.filled())
+	root := rootCommand(newGlobal(Streams{}.filled()))
 	root.InitDefaultHelpFlag()
 	describe(&out, root)
 	return out.String()

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -16,10 +15,11 @@ import (
 // errors go to s.Err.
 func Run(ctx context.Context, args []string, s Streams) int {
 	s = s.filled()
-	root := rootCommand(s)
+	g := newGlobal(s)
+	root := rootCommand(g)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	complain(s, err)
+	complain(g, err)
 	return exitCode(ctx, err)
 }
 
@@ -45,18 +45,17 @@ type eof struct{}
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // complain prints what kept a command from its end. Where nothing is wrong, that is no error.
-func complain(s Streams, err error) {
+func complain(g *global, err error) {
 	var later underWay
 	var needed attention
 	if errors.Is(err, rotation.ErrNothingUnderWay) || errors.As(err, &later) || errors.As(err, &needed) {
-		fmt.Fprintln(s.Err, err)
+		g.say("%v", err)
 		return
 	}
-	report.Error(s.Err, err, s.style())
+	report.Error(g.Err, err, g.style())
 }
 
-func rootCommand(s Streams) *cobra.Command {
-	g := newGlobal(s)
+func rootCommand(g *global) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-rotate",
 		Short: "Rotate credentials on Kubernetes without losing a request",
@@ -71,9 +70,9 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
+	root.SetIn(g.In)
+	root.SetOut(g.Out)
+	root.SetErr(g.Err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
 	})
@@ -84,7 +83,7 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 			root.AddCommand(emergencyCommand(g, e))
 		}
 	}
-	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), configCommand(g), rbacCommand(g), versionCommand(s))
+	root.AddCommand(abortCommand(g), statusCommand(g), historyCommand(g), configCommand(g), rbacCommand(g), versionCommand(g))
 	completions(g, root)
 	return root
 }

@@ -44,8 +44,8 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		end: func(end report.End) error {
 			g.say("%s", g.header(o))
 			last.write(report.NewLines(g.Err, g.style()))
-			if text := screen.Handover(); text != "" {
-				g.say("\n%s", text)
+			if err := screen.WriteHandover(g.Err); err != nil {
+				return err
 			}
 			return summary.Write(g.Out, end, g.style())
 		},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -105,7 +104,7 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 		return err
 	}
 	list := report.Listing{Style: g.data(), Format: f.format, NoHeaders: f.noHeaders, AllNamespaces: f.all, Now: clients.Now()}
-	v := glances{clients: clients, file: g.fileFlag(), selector: f.selected, presumed: source.Defaults()}
+	v := glances{clients: clients, file: g.config, selector: f.selected, presumed: source.Defaults()}
 	if f.people() {
 		g.say("configuration: %s", source.Told())
 	}
@@ -120,9 +119,9 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 			return []report.Status{s}, err
 		}
 	}
-	show := func(w io.Writer, all []report.Status) error {
+	show := func(p *report.Printer, all []report.Status) error {
 		list.Now = clients.Now()
-		return showStatus(w, list, all, len(args) == 1)
+		return showStatus(p, list, all, len(args) == 1)
 	}
 	all, err := look(ctx)
 	if f.watch && err == nil {
@@ -145,17 +144,15 @@ func (v glances) look(ctx context.Context, targets []config.Target, everywhere b
 	return v.statuses(ctx, seen)
 }
 
-// showStatus writes what was seen: of one target that was surveyed all there is to say.
-func showStatus(w io.Writer, list report.Listing, all []report.Status, one bool) error {
-	if !one || list.Format != report.Table && list.Format != report.Timeline || len(all) == 0 {
-		return list.Write(w, all)
+// showStatus prints what was seen: of one target that was surveyed all there is to say.
+func showStatus(p *report.Printer, list report.Listing, all []report.Status, one bool) error {
+	switch {
+	case !one || list.Format != report.Table && list.Format != report.Timeline || len(all) == 0:
+		return list.Write(p, all)
+	case list.Format == report.Timeline:
+		return report.WriteHandover(p, all[0], list.Now)
 	}
-	text := list.Detail(all[0])
-	if list.Format == report.Timeline {
-		text = report.Handover(all[0], list.Now)
-	}
-	_, err := io.WriteString(w, text)
-	return err
+	return list.WriteDetail(p, all[0])
 }
 
 // findings are what needs somebody: said beside a table, and the exit code of a check.
@@ -179,14 +176,6 @@ func (g *global) findings(all []report.Status, f statusFlags) error {
 		return attention{fmt.Sprintf("%d of %d targets overdue or stuck", n, len(all))}
 	}
 	return nil
-}
-
-// advised is a command with what it is for.
-func advised(what, command string) string {
-	if command == "" {
-		return ""
-	}
-	return ": " + what + " `" + command + "`"
 }
 
 // runs fills in who is at the target now. Where that cannot be read it stays unknown: nothing else depends on it.
@@ -230,12 +219,13 @@ func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Tim
 // commands fills in what can be done now.
 func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target, file string) {
 	underWay := s.Phase != report.PhaseStandby
-	if !underWay && !s.Overdue || t.Kind == kindUnknown {
+	if !underWay && !s.Overdue {
 		return
 	}
-	s.Next = goOn(clients, t, s.Namespace, underWay && s.Back) + leakFlag(underWay && s.Compromised) + file
+	line := commandLine{clients, t, s.Namespace, file}
+	s.Next = line.goOn(underWay && s.Back, underWay && s.Compromised)
 	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
-		s.Undo = goOn(clients, t, s.Namespace, true) + file
+		s.Undo = line.goOn(true, false)
 	}
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -37,7 +36,7 @@ func thisBuild() build {
 	return b
 }
 
-func versionCommand(s Streams) *cobra.Command {
+func versionCommand(g *global) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "version",
@@ -47,10 +46,9 @@ func versionCommand(s Streams) *cobra.Command {
 			b := thisBuild()
 			switch output {
 			case "json":
-				return json.NewEncoder(s.Out).Encode(b)
+				return g.Out.JSON(b, "")
 			case "":
-				_, err := fmt.Fprintf(s.Out, "kubectl rotate %s (%s, %s)\n", b.Version, b.Go, b.Platform)
-				return err
+				return g.Out.Linef("kubectl rotate %s (%s, %s)", b.Version, b.Go, b.Platform)
 			}
 			return usageError{fmt.Errorf("--output %q: want json or nothing", output)}
 		},

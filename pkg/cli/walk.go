@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -114,62 +110,7 @@ func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output
 	return errors.Join(show(g.Out, intent, steps), o.clients.Explain(err))
 }
 
-// command is the line that goes on with what o is at.
-func command(o *opened, i rotation.Intent) string {
-	return goOn(o.clients, o.target, o.clients.Namespace, i.Back) + leakFlag(i.Compromised) + o.file
-}
-
-// leakFlag is what goes on with an answer to a leak as one.
-func leakFlag(compromised bool) string {
-	if compromised {
-		return " --compromised"
-	}
-	return ""
-}
-
-// fileFlag is what has a command line read the same targets file, where one was named.
-func (g *global) fileFlag() string {
-	if g.config == "" {
-		return ""
-	}
-	if strings.ContainsFunc(g.config, func(r rune) bool {
-		return !unicode.In(r, unicode.Letter, unicode.Digit) && !strings.ContainsRune("/._-", r)
-	}) {
-		return " --config '" + strings.ReplaceAll(g.config, "'", `'\''`) + "'"
-	}
-	return " --config " + g.config
-}
-
-// goOn is the line that goes on with a target, for somebody who uses the clients' kubeconfig.
-func goOn(clients *kube.Clients, t config.Target, namespace string, back bool) string {
-	if back {
-		return "kubectl rotate abort " + t.Name + where(clients, namespace)
-	}
-	line := "kubectl rotate " + string(t.Kind)
-	if t.Name != string(t.Kind) {
-		line += " " + t.Name
-	}
-	return line + where(clients, namespace)
-}
-
-// where says what else has to be on a command line for it to be about the same target.
-func where(clients *kube.Clients, namespace string) string {
-	text := ""
-	if clients.Context != "in-cluster" {
-		text += " --context " + clients.Context
-	}
-	return text + " -n " + namespace
-}
-
-// undo is the line that takes a run back; "" where there is no way back.
-func undo(o *opened, r rotation.Result) string {
-	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
-		return ""
-	}
-	return goOn(o.clients, o.target, o.clients.Namespace, true) + o.file
-}
-
 // say writes one line for the operator.
 func (g *global) say(format string, args ...any) {
-	fmt.Fprintf(g.Err, format+"\n", args...)
+	_ = g.Err.Linef(format, args...)
 }

@@ -3,8 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +21,7 @@ const watchPeriod = 2 * time.Second
 // watch looks again and again until nothing is under way: on a terminal over what was shown before, else with a line for
 // each target that has changed. A look that fails is shown, and the watch goes on: it was seen to work before.
 func (g *global) watch(ctx context.Context, all []report.Status, look func(context.Context) ([]report.Status, error),
-	show func(io.Writer, []report.Status) error) ([]report.Status, error) {
+	show func(*report.Printer, []report.Status) error) ([]report.Status, error) {
 	p := &page{out: g.Out, size: g.Size}
 	tell := func(all []report.Status, failed error) error {
 		p.changes(all, failed)
@@ -30,9 +30,10 @@ func (g *global) watch(ctx context.Context, all []report.Status, look func(conte
 	if g.redrawn() {
 		tell = func(all []report.Status, failed error) error {
 			var text bytes.Buffer
-			err := show(&text, all)
+			shown := report.NewPrinter(&text)
+			err := show(shown, all)
 			if failed != nil {
-				fmt.Fprintf(&text, "the last look failed: %s\n", report.Clean(failed.Error()))
+				err = errors.Join(err, shown.Linef("the last look failed: %v", failed))
 			}
 			p.turn(text.String())
 			return err
@@ -65,7 +66,7 @@ func pending(s report.Status) bool {
 
 // page is what a watch has written.
 type page struct {
-	out   io.Writer
+	out   *report.Printer
 	size  func() (width, height int)
 	lines int               // that stand on the terminal
 	told  map[string]string // by target, where nothing is written over
@@ -79,14 +80,14 @@ func (p *page) turn(text string) {
 		lines = append(lines[:room-1:room-1], fmt.Sprintf("and %d lines more", len(lines)-room+1))
 	}
 	if p.lines > 0 {
-		fmt.Fprintf(p.out, "\x1b[%dA\r\x1b[J", p.lines)
+		_ = p.out.Rewind(p.lines)
 	}
 	p.lines = len(lines)
 	for _, line := range lines {
 		if width > 0 {
 			line = ansi.Truncate(line, width, "…")
 		}
-		fmt.Fprintln(p.out, line)
+		_ = p.out.Styled(line)
 	}
 }
 
@@ -97,11 +98,11 @@ func (p *page) changes(all []report.Status, failed error) {
 		now[s.Namespace+"/"+s.Name] = report.Line(s)
 	}
 	if failed != nil {
-		now[""] = "the last look failed: " + report.Clean(failed.Error())
+		now[""] = "the last look failed: " + failed.Error()
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if p.told[name] != now[name] {
-			fmt.Fprintf(p.out, "%s %s\n", time.Now().UTC().Format("15:04:05Z"), now[name])
+			_ = p.out.Linef("%s %s", time.Now().UTC().Format("15:04:05Z"), now[name])
 		}
 	}
 	p.told = now

@@ -11,7 +11,7 @@ import (
 
 func TestPageIsWrittenOverAndFits(t *testing.T) {
 	var out bytes.Buffer
-	p := &page{out: &out, size: func() (int, int) { return 10, 5 }}
+	p := &page{out: report.NewPrinter(&out), size: func() (int, int) { return 10, 5 }}
 	p.turn("one\ntwo\n")
 	p.turn("a line that is too long\n2\n3\n4\n5\n")
 	want := "one\ntwo\n" + "\x1b[2A\r\x1b[J" + "a line th…\n2\nand 3 lin…\n"
@@ -22,7 +22,7 @@ func TestPageIsWrittenOverAndFits(t *testing.T) {
 
 func TestChangesAreOneLineEach(t *testing.T) {
 	var out bytes.Buffer
-	p := &page{out: &out}
+	p := &page{out: report.NewPrinter(&out)}
 	a := report.Status{Name: "a", Phase: "rollout", From: 1, To: 2, Recorded: true}
 	b := report.Status{Name: "b", Phase: report.PhaseStandby}
 	p.changes([]report.Status{a, b}, nil)

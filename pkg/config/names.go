@@ -36,6 +36,9 @@ func optional(name string, path *field.Path, f form) field.ErrorList {
 	return field.ErrorList{field.Invalid(path, name, f.text)}
 }
 
+// ValidName says whether a target, or a namespace, can have that name.
+func ValidName(name string) bool { return len(label.check(name)) == 0 }
+
 // workloadKinds are what can be rolled.
 var workloadKinds = []string{"cronjob", "daemonset", "deployment", "statefulset"}
 

@@ -112,8 +112,11 @@ func (p place) invalid(err error) error {
 	if clientcmd.IsEmptyConfig(err) {
 		err = errors.New("it has no cluster")
 	}
-	return rotation.WithHint(fmt.Errorf("using context %q of %s: %w", p.context, p.file, err),
-		"see what it holds with `kubectl config view --minify --context "+p.context+"`")
+	err = fmt.Errorf("using context %q of %s: %w", p.context, p.file, err)
+	if command := rotation.Command("kubectl", "config", "view", "--minify", "--context", p.context); command != "" {
+		return rotation.WithHint(err, "see what it holds with `"+command+"`")
+	}
+	return err
 }
 
 // contextNames lists what could have been meant, a handful at most.

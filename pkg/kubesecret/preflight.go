@@ -68,7 +68,8 @@ func (p Place) inspect(app *corev1.Secret) (notes []string, err error) {
 			p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", ")))
 	case len(applied) > 0:
 		notes = append(notes, fmt.Sprintf("%s: annotation %s holds the present value of %s in readable form, and the next `kubectl apply` of that manifest writes it back; "+
-			"`kubectl annotate -n %s secret %s %[2]s-` takes it away", p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", "), p.Namespace, p.Name))
+			"`%s` takes it away", p.secret(), corev1.LastAppliedConfigAnnotation, strings.Join(applied, ", "),
+			rotation.Command("kubectl", "annotate", "-n", p.Namespace, "secret", p.Name, corev1.LastAppliedConfigAnnotation+"-")))
 	}
 	return notes, nil
 }

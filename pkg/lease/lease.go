@@ -145,8 +145,8 @@ func (l *Lease) busy(c claim) error {
 	err := fmt.Errorf("%s has been %s %s since %s: another run would only get in its way",
 		c.holder, or(c.doing, "at work on"), l.Target, c.since.UTC().Format("15:04:05 MST"))
 	return rotation.Refuse(rotation.WithHint(err, fmt.Sprintf(
-		"watch it with `kubectl rotate status %s`; should it die, the way is free %.0fs after; `kubectl rotate abort %s` takes over from a rotation at once",
-		l.Target, c.length.Seconds(), l.Target)))
+		"watch it with `%s`; should it die, the way is free %.0fs after; `%s` takes over from a rotation at once",
+		rotation.Command("kubectl", "rotate", "status", l.Target), c.length.Seconds(), rotation.Command("kubectl", "rotate", "abort", l.Target))))
 }
 
 // tookFrom tells whose Lease it was, where somebody had it.

@@ -10,8 +10,10 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Detail is everything about one target for people: its facts, and its checklist if it was surveyed, with every item.
-func (l Listing) Detail(s Status) string {
+// WriteDetail prints everything about one target for people: its facts, and its checklist if it was surveyed, with every item.
+func (l Listing) WriteDetail(p *Printer, s Status) error { return p.write(l.detail(s)) }
+
+func (l Listing) detail(s Status) string {
 	facts := [][]string{
 		{"Name:", s.Name},
 		{"Kind:", s.Kind},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -58,13 +57,13 @@ type Listing struct {
 	Now           time.Time // what ages are counted to
 }
 
-// Write writes all in the listing's format.
-func (l Listing) Write(w io.Writer, all []Status) error {
+// Write prints all in the listing's format.
+func (l Listing) Write(p *Printer, all []Status) error {
 	d := document{kind: "StatusList", items: append([]Status{}, all...), table: func() string { return l.table(all) }}
 	for _, s := range all {
 		d.names = append(d.names, "target/"+s.Name)
 	}
-	if err := d.write(w, l.Format); err != nil {
+	if err := d.write(p, l.Format); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	return nil
@@ -78,58 +77,81 @@ type document struct {
 	table func() string
 }
 
-func (d document) write(w io.Writer, f Format) error {
-	text, err := d.text(f)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
-}
-
-func (d document) text(f Format) (text []byte, err error) {
+func (d document) write(p *Printer, f Format) error {
 	doc := struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
 		Items      any    `json:"items"`
 	}{"kubectl-rotate/v1alpha1", d.kind, d.items}
 	if template, ok := strings.CutPrefix(string(f), jsonPath); ok {
-		return fill(template, doc)
+		return fill(p, template, doc)
 	}
 	switch f {
 	case JSONs:
-		var out bytes.Buffer
-		e := json.NewEncoder(&out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(doc)
-		return out.Bytes(), err
+		return p.JSON(doc, "  ")
 	case YAML:
-		return yaml.Marshal(doc)
+		values, err := plain(doc)
+		if err != nil {
+			return err
+		}
+		text, err := yaml.Marshal(values)
+		if err != nil {
+			return err
+		}
+		return p.Document(text)
 	case Name:
 		for _, name := range d.names {
-			text = append(text, name+"\n"...)
+			if err := p.Linef("%s", name); err != nil {
+				return err
+			}
 		}
-		return text, nil
+		return nil
 	}
-	return []byte(d.table()), nil
+	return p.write(d.table())
 }
 
-// fill writes doc through a template. Its fields have the names that they have in JSON.
-func fill(template string, doc any) ([]byte, error) {
-	p, err := parseTemplate(template)
+// fill prints doc through a template.
+func fill(p *Printer, template string, doc any) error {
+	t, err := parseTemplate(template)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	values, err := plain(doc)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, values); err != nil {
+		return err
+	}
+	return p.Document(out.Bytes())
+}
+
+// plain is doc as maps and lists. Its fields have the names that they have in JSON, and its values are one line each.
+func plain(doc any) (values any, err error) {
 	text, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err
 	}
-	var plain any
-	if err := json.Unmarshal(text, &plain); err != nil {
+	if err := json.Unmarshal(text, &values); err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	err = p.Execute(&out, plain)
-	return out.Bytes(), err
+	return allClean(values), nil
+}
+
+// allClean is what was decoded from JSON, with every text in it clean.
+func allClean(v any) any {
+	switch v := v.(type) {
+	case string:
+		return Clean(v)
+	case []any:
+		for i := range v {
+			v[i] = allClean(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = allClean(v[key])
+		}
+	}
+	return v
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -21,7 +20,7 @@ func (l *Lines) before(e rotation.Event) {
 	}
 	if key := fmt.Sprint(r); len(r.items) > 0 && l.last[r.step] != key {
 		l.last[r.step] = key
-		_, _ = io.WriteString(l.w, r.render(l.style))
+		_ = l.p.write(r.render(l.style))
 	}
 }
 

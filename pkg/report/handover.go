@@ -11,11 +11,14 @@ import (
 // mostInTheWay is how many of those that hold a rotation up a handover names.
 const mostInTheWay = 12
 
+// WriteHandover prints a handover.
+func WriteHandover(p *Printer, s Status, now time.Time) error { return p.write(Handover(s, now)) }
+
 // Handover is how a target stands at now, for somebody else to go on with: what is proven, what is not, who is in the way,
 // and the next command. It is Markdown that reads as plain text too, to be pasted into an incident's channel.
 func Handover(s Status, now time.Time) string {
 	var out strings.Builder
-	say := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
+	say := func(format string, args ...any) { out.WriteString(sprintf(format, args...) + "\n") }
 	say("**%s**", handed(s))
 	say("Secret %s/%s, as of %s.", Clean(s.Namespace), Clean(s.Secret), inFullUTC(now))
 	if s.To != 0 {
@@ -138,15 +141,15 @@ func list(out *strings.Builder, title string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\n%s\n", title)
+	out.WriteString("\n" + title + "\n")
 	for _, line := range lines {
-		fmt.Fprintf(out, "- %s\n", Clean(line))
+		out.WriteString("- " + Clean(line) + "\n")
 	}
 }
 
 // Line is how a target stands, in one line.
 func Line(s Status) string {
-	text := Clean(s.Name) + ": " + phase(s)
+	text := Clean(s.Name) + ": " + Clean(phase(s))
 	if s.To != 0 {
 		text += ", " + towards(s)
 	}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,13 +10,13 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// WriteHistory writes stories in the listing's format. Its JSON and YAML are a HistoryList of [history.Story].
-func (l Listing) WriteHistory(w io.Writer, all []history.Story) error {
+// WriteHistory prints stories in the listing's format. Its JSON and YAML are a HistoryList of [history.Story].
+func (l Listing) WriteHistory(p *Printer, all []history.Story) error {
 	d := document{kind: "HistoryList", items: append([]history.Story{}, all...), table: func() string { return l.historyTable(all) }}
 	for _, s := range all {
 		d.names = append(d.names, fmt.Sprintf("target/%s/%d", s.Target, s.Attempt))
 	}
-	if err := d.write(w, l.Format); err != nil {
+	if err := d.write(p, l.Format); err != nil {
 		return fmt.Errorf("writing the history: %w", err)
 	}
 	return nil
@@ -91,8 +90,10 @@ func longest3(s history.Story) string {
 	return strings.Join(parts, ", ")
 }
 
-// Story is all about one decision, for people.
-func (l Listing) Story(s history.Story) string {
+// WriteStory prints all about one decision, for people.
+func (l Listing) WriteStory(p *Printer, s history.Story) error { return p.write(l.story(s)) }
+
+func (l Listing) story(s history.Story) string {
 	facts := [][]string{
 		{"Name:", s.Target},
 		{"Attempt:", fmt.Sprint(s.Attempt)},
@@ -117,7 +118,7 @@ func (l Listing) Story(s history.Story) string {
 		if !step.Done {
 			state = rotation.Waiting
 		}
-		out.WriteString(row{step: step.Name, state: state, took: took(step.Took.Duration()), note: Clean(step.Note)}.render(Style{Width: l.Width}))
+		out.WriteString(row{step: step.Name, state: state, took: took(step.Took.Duration()), note: step.Note}.render(Style{Width: l.Width}))
 	}
 	if len(s.Notes) > 0 {
 		out.WriteString("Agreed:\n")

@@ -45,7 +45,7 @@ func TestHistories(t *testing.T) {
 	} {
 		l.Now = noon
 		var out strings.Builder
-		if err := l.WriteHistory(&out, histories()); err != nil {
+		if err := l.WriteHistory(NewPrinter(&out), histories()); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -54,7 +54,7 @@ func TestHistories(t *testing.T) {
 }
 
 func TestStoryOfOneRotation(t *testing.T) {
-	golden(t, "story.txt", Listing{Now: noon}.Story(histories()[0]))
-	golden(t, "story.80.txt", Listing{Now: noon, Style: Style{Width: 80}}.Story(histories()[1]))
-	golden(t, "story.40.txt", Listing{Now: noon, Style: Style{Width: 40}}.Story(histories()[2]))
+	golden(t, "story.txt", Listing{Now: noon}.story(histories()[0]))
+	golden(t, "story.80.txt", Listing{Now: noon, Style: Style{Width: 80}}.story(histories()[1]))
+	golden(t, "story.40.txt", Listing{Now: noon, Style: Style{Width: 40}}.story(histories()[2]))
 }

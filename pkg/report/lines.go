@@ -2,29 +2,28 @@ package report
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // Lines writes the progress of a run as lines of text, one for each event that is worth it.
 type Lines struct {
-	w     io.Writer
+	p     *Printer
 	style Style
 
 	leg  *rotation.Leg
 	last map[string]string // what was last written of each step
 }
 
-// NewLines writes to w.
-func NewLines(w io.Writer, style Style) *Lines { return &Lines{w: w, style: style} }
+// NewLines prints by p.
+func NewLines(p *Printer, style Style) *Lines { return &Lines{p: p, style: style} }
 
 // Emit writes one event. It can be a [rotation.Runner]'s Emit. What is to do is done at once and said then, so neither
 // that nor the beginning of an effect has a line; a wait has one whenever its evidence changes.
 func (l *Lines) Emit(e rotation.Event) {
 	if !l.leg.Belongs(e) {
 		l.last = map[string]string{}
-		fmt.Fprintln(l.w, title(e))
+		_ = l.p.Linef("%s", title(e))
 	}
 	l.leg = l.leg.Follow(e)
 	if e.Step == rotation.StepBegin && e.State == rotation.ToDo && len(e.Items) > 0 {
@@ -42,7 +41,7 @@ func (l *Lines) Emit(e rotation.Event) {
 	if e.State == rotation.Done && l.leg.Worked(e.Step) {
 		r.took = Took(l.leg.Spent(e.Step))
 	}
-	_, _ = io.WriteString(l.w, r.render(l.style))
+	_ = l.p.write(r.render(l.style))
 }
 
 // title is the first line: which rotation this is.

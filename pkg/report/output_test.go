@@ -25,7 +25,7 @@ func TestJSON(t *testing.T) {
 	s[0].Error, s[0].Hint, s[0].Back = "it rains", "wait for the sun", true
 	s[1].Items = []rotation.Item{{Name: "pod/a", Phase: rotation.ToDo, Note: "old <1>"}, {Name: "node"}}
 	var out bytes.Buffer
-	j := NewJSON(&out)
+	j := NewJSON(NewPrinter(&out))
 	for _, e := range s {
 		j.Emit(e)
 	}
@@ -56,7 +56,7 @@ func (c *closed) Write([]byte) (int, error) {
 
 func TestJSONStopsAtAnError(t *testing.T) {
 	w := &closed{}
-	j := NewJSON(w)
+	j := NewJSON(NewPrinter(w))
 	j.Emit(rotation.Event{})
 	j.Emit(rotation.Event{})
 	if w.writes != 1 || !errors.Is(j.Err(), io.ErrClosedPipe) {
@@ -71,7 +71,7 @@ func summary(t *testing.T, s story, end End, width int) string {
 		sum.Emit(e)
 	}
 	var out strings.Builder
-	if err := sum.Write(&out, end, Style{Width: width, Color: true}); err != nil {
+	if err := sum.Write(NewPrinter(&out), end, Style{Width: width, Color: true}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -101,7 +101,7 @@ func TestError(t *testing.T) {
 		"hostile":   rotation.WithHint(errors.New("\x1b[2Jred\r"), "\x1b[0m"),
 	} {
 		var out strings.Builder
-		Error(&out, err, Style{})
+		Error(NewPrinter(&out), err, Style{})
 		golden(t, "error."+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
 	}
 }
@@ -114,7 +114,7 @@ func TestPlan(t *testing.T) {
 			Lines: []string{"CREATE ROLE backend_v2 LOGIN PASSWORD '[redacted]' IN ROLE backend", "ALTER ROLE backend_v2 SET role TO 'backend'"}},
 	}
 	var text, doc strings.Builder
-	if err := errors.Join(Plan(&text, intent, steps), PlanJSON(&doc, intent, steps)); err != nil {
+	if err := errors.Join(Plan(NewPrinter(&text), intent, steps), PlanJSON(NewPrinter(&doc), intent, steps)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "plan.txt", text.String())

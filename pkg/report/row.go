@@ -30,7 +30,7 @@ type row struct {
 
 // render lays a row out in columns, or, where there is little room, with the evidence below.
 func (r row) render(s Style) string {
-	head := "  " + Pad(r.step, stepColumn) + s.Paint(PhaseColor(r.state), Pad(string(r.state), stateColumn))
+	head := "  " + Pad(Clean(r.step), stepColumn) + s.Paint(PhaseColor(r.state), Pad(Clean(string(r.state)), stateColumn))
 	indent := 2 + stepColumn + stateColumn
 	if !r.whole {
 		head += Pad(r.took, timeColumn)
@@ -40,9 +40,9 @@ func (r row) render(s Style) string {
 	if s.Width > 0 && s.Width < narrow {
 		indent = 4
 		out.WriteString(strings.TrimRight(head, " ") + "\n")
-		out.WriteString(block(r.note, indent, s.Width))
+		out.WriteString(block(Clean(r.note), indent, s.Width))
 	} else {
-		out.WriteString(strings.TrimRight(head+strings.TrimLeft(block(r.note, indent, s.Width), " "), " \n") + "\n")
+		out.WriteString(strings.TrimRight(head+strings.TrimLeft(block(Clean(r.note), indent, s.Width), " "), " \n") + "\n")
 	}
 	for i, item := range r.items {
 		if i == mostItems && !r.whole {

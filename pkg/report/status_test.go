@@ -44,7 +44,7 @@ func TestListings(t *testing.T) {
 	} {
 		l.Now = noon
 		var out strings.Builder
-		if err := l.Write(&out, targets()); err != nil {
+		if err := l.Write(NewPrinter(&out), targets()); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -53,7 +53,7 @@ func TestListings(t *testing.T) {
 }
 
 func TestListingWithoutSuchAnItem(t *testing.T) {
-	err := Listing{Format: "jsonpath={.items[7].name}"}.Write(&strings.Builder{}, targets())
+	err := Listing{Format: "jsonpath={.items[7].name}"}.Write(NewPrinter(&strings.Builder{}), targets())
 	if err == nil || err.Error() != "writing the status: array index out of bounds: index 7, length 5" {
 		t.Errorf("got %v", err)
 	}
@@ -66,7 +66,7 @@ func TestListingOfNothing(t *testing.T) {
 		YAML:  "apiVersion: kubectl-rotate/v1alpha1\nitems: []\nkind: StatusList\n",
 	} {
 		var out strings.Builder
-		if err := (Listing{Format: format}).Write(&out, nil); err != nil {
+		if err := (Listing{Format: format}).Write(NewPrinter(&out), nil); err != nil {
 			t.Error(err)
 		}
 		if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -86,16 +86,16 @@ func TestDetail(t *testing.T) {
 			{Name: "pod/reports-9f-a", Phase: rotation.Done, Note: "ready"}, {Name: "pod/reports-7d-x", Phase: rotation.ToDo, Note: "old"}, {Name: "pod/reports-7d-y", Phase: rotation.Doubtful}}},
 		{Phase: rotation.Waiting, Note: "2 sessions of reports_v3", Until: noon.Add(time.Minute)},
 	})
-	golden(t, "detail.txt", Listing{Now: noon}.Detail(s))
-	golden(t, "detail.40.txt", Listing{Now: noon, Style: Style{Width: 40, Color: true}}.Detail(s))
-	golden(t, "detail.standby.txt", Listing{Now: noon}.Detail(targets()[0]))
-	golden(t, "detail.error.txt", Listing{Now: noon}.Detail(targets()[4]))
+	golden(t, "detail.txt", Listing{Now: noon}.detail(s))
+	golden(t, "detail.40.txt", Listing{Now: noon, Style: Style{Width: 40, Color: true}}.detail(s))
+	golden(t, "detail.standby.txt", Listing{Now: noon}.detail(targets()[0]))
+	golden(t, "detail.error.txt", Listing{Now: noon}.detail(targets()[4]))
 	s.Compromised, s.Back, s.RunKnown = false, false, true
 	s.Next, s.Undo = "kubectl rotate postgres reports --context prod -n shop", "kubectl rotate abort reports --context prod -n shop"
 	for i, took := range []history.Seconds{2, 0.4, 3725, 0} {
 		s.Steps[i].Took, s.Steps[i].Usually = took, 42
 	}
-	golden(t, "detail.times.txt", Listing{Now: noon}.Detail(s))
+	golden(t, "detail.times.txt", Listing{Now: noon}.detail(s))
 	golden(t, "handover.txt", Handover(s, noon))
 	golden(t, "handover.standby.txt", Handover(targets()[0], noon))
 	finished := s

@@ -162,7 +162,7 @@ func stories() map[string]story {
 // told is what Lines writes of a story.
 func told(s story, style Style) string {
 	var out strings.Builder
-	l := NewLines(&out, style)
+	l := NewLines(NewPrinter(&out), style)
 	for _, e := range s {
 		l.Emit(e)
 	}

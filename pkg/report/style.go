@@ -26,8 +26,11 @@ const (
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
 	red    = "\x1b[31m"
-	faint  = "\x1b[2m"
 	reset  = "\x1b[0m"
+
+	// Faint and Bold are styles for [Style.Paint].
+	Faint = "\x1b[2m"
+	Bold  = "\x1b[1m"
 )
 
 // Paint gives text in a colour, if colours are wanted.
@@ -52,16 +55,37 @@ func PhaseColor(p rotation.Phase) string {
 }
 
 // Clean makes text one line that cannot do anything to a terminal: what a server or a pod says ends up here.
-func Clean(text string) string {
+func Clean(text string) string { return line(strings.TrimSpace(text)) }
+
+// unfit stands for a character that is not shown.
+const unfit = '\ufffd'
+
+// line is text in one line, without unfit characters.
+func line(text string) string {
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
+		if r == '\n' || r == '\r' || r == '\t' {
 			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069':
-			return '\ufffd'
 		}
-		return r
-	}, strings.TrimSpace(text))
+		return shownAs(r)
+	}, text)
+}
+
+// lines is text without unfit characters, in its lines.
+func lines(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return shownAs(r)
+	}, text)
+}
+
+// shownAs is r, or unfit where it is not visible. Bytes that are no UTF-8 come as unfit already.
+func shownAs(r rune) rune {
+	if !rotation.Visible(r) {
+		return unfit
+	}
+	return r
 }
 
 // Pad makes text at least n columns wide.

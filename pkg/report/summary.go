@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -33,9 +32,9 @@ type End struct {
 	Undo     string           // the command that undoes it; "" where there is no way back
 }
 
-// Write writes the summary: from where to where, each step with the time it took, how to go on and how to undo it. It
+// Write prints the summary: from where to where, each step with the time it took, how to go on and how to undo it. It
 // has no colours, and is nothing where nothing happened.
-func (s *Summary) Write(w io.Writer, end End, style Style) error {
+func (s *Summary) Write(p *Printer, end End, style Style) error {
 	if len(s.legs) == 0 {
 		return nil
 	}
@@ -51,8 +50,7 @@ func (s *Summary) Write(w io.Writer, end End, style Style) error {
 	if end.Outcome != rotation.Finished {
 		text += advice("to go on:", end.Continue) + advice("to undo it:", end.Undo)
 	}
-	_, err := io.WriteString(w, text)
-	return err
+	return p.write(text)
 }
 
 func name(g *rotation.Leg) string {
@@ -70,11 +68,11 @@ func verdict(g *rotation.Leg, end End) string {
 	case rotation.UnderWay:
 		waiting := rotation.Event{Note: end.Waiting.Note, Until: end.Waiting.Until}
 		if note := Evidence(waiting); note != "" {
-			return fmt.Sprintf("under way; %s waits: %s", g.Last.Step, note)
+			return fmt.Sprintf("under way; %s waits: %s", Clean(g.Last.Step), note)
 		}
-		return fmt.Sprintf("under way; %s waits", g.Last.Step)
+		return fmt.Sprintf("under way; %s waits", Clean(g.Last.Step))
 	}
-	return fmt.Sprintf("stopped at %s after %s", g.Last.Step, Took(g.All()))
+	return fmt.Sprintf("stopped at %s after %s", Clean(g.Last.Step), Took(g.All()))
 }
 
 // times are the steps that something was done about, each with its time.
@@ -82,7 +80,7 @@ func times(g *rotation.Leg) string {
 	var parts []string
 	for _, step := range g.Steps {
 		if g.Worked(step) && g.Spent(step) >= shown {
-			parts = append(parts, step+" "+Took(g.Spent(step)))
+			parts = append(parts, Clean(step)+" "+Took(g.Spent(step)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -93,5 +91,5 @@ func advice(when, command string) string {
 	if command == "" {
 		return ""
 	}
-	return Pad(when, len("to undo it: ")) + command + "\n"
+	return Pad(when, len("to undo it: ")) + Clean(command) + "\n"
 }

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+)
+
+// commandLine prints a command about a target, for people to paste: for somebody who uses the clients' kubeconfig and the same targets
+// file. Names that no configuration can have get no command: a record is written by whoever may write Secrets in its namespace.
+type commandLine struct {
+	clients   *kube.Clients
+	target    config.Target
+	namespace string
+	file      string // the targets file; "" where none was named
+}
+
+// goOn goes on with the target: with its rotation, or with the way back.
+func (l commandLine) goOn(back, compromised bool) string {
+	words := []string{string(l.target.Kind)}
+	switch {
+	case back:
+		words = []string{"abort", l.target.Name}
+	case l.target.Name != string(l.target.Kind):
+		words = append(words, l.target.Name)
+	}
+	if compromised {
+		return l.rotate(words, "--compromised")
+	}
+	return l.rotate(words)
+}
+
+// rotate is `kubectl rotate` with words, with what makes it about the same target, and with flags.
+func (l commandLine) rotate(words []string, flags ...string) string {
+	if !config.ValidName(l.target.Name) || !config.ValidName(l.namespace) || !hasEngine(l.target.Kind) {
+		return ""
+	}
+	words = slices.Concat([]string{"kubectl", "rotate"}, words)
+	if l.clients.Context != "in-cluster" {
+		words = append(words, "--context", l.clients.Context)
+	}
+	words = append(append(words, "-n", l.namespace), flags...)
+	if l.file != "" {
+		words = append(words, "--config", l.file)
+	}
+	return rotation.Command(words...)
+}
+
+// hasEngine says whether there is one for targets of a kind.
+func hasEngine(kind config.Kind) bool {
+	return slices.ContainsFunc(engines(), func(e engine) bool { return e.kind == kind })
+}
+
+// commandLine prints commands about o.
+func (o *opened) commandLine() commandLine {
+	return commandLine{o.clients, o.target, o.clients.Namespace, o.file}
+}
+
+// command is the line that goes on with what o is at.
+func command(o *opened, i rotation.Intent) string { return o.commandLine().goOn(i.Back, i.Compromised) }
+
+// undo is the line that takes a run back; "" where there is no way back.
+func undo(o *opened, r rotation.Result) string {
+	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
+		return ""
+	}
+	return o.commandLine().goOn(true, false)
+}
+
+// advised is a text with a command for it, where there is one.
+func advised(what, command string) string {
+	if command == "" {
+		return ""
+	}
+	return ": " + what + " `" + command + "`"
+}
