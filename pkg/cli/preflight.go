@@ -132,6 +132,9 @@ func elsewhere(ctx context.Context, in opening, l looks) (notes []string, err er
 		notes = append(notes, fmt.Sprintf("other Secrets with the same login were not looked for: that takes the permission to list secrets in namespace %s", in.namespace))
 	}
 	for _, s := range others {
+		if err := ctx.Err(); err != nil {
+			return notes, err
+		}
 		name := "secret/" + s.Name
 		found, keys := secretdata.Locate(s.Data, c)
 		if len(keys) > 0 && !slices.Contains(in.target.Ignore, name) {

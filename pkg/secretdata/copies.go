@@ -24,16 +24,17 @@ var (
 // isUserName says whether a key of this name holds a login.
 func isUserName(key string) bool { return userKey.MatchString(key) }
 
-// Holds says whether text holds the password of a login, as it stands, as a hash that PostgreSQL stores, or in any encoding
-// or two around each other that are known here.
+// Holds says whether text holds the password of a login, as it stands, as a hash of it, or in any encoding or two around each other that are
+// known here. A hash that takes too long to be compared, or that nothing here can compute, counts as one of it.
 func Holds(text, login, password string) bool {
-	_, found := findCopy(text, login, password)
-	return password != "" && found
+	var e effort
+	_, found := e.findCopy(text, login, password)
+	return password != "" && (found || e.unchecked)
 }
 
 // findCopy looks for the password of a login in text and says in which form it stands there.
-func findCopy(text, login, password string) (form string, found bool) {
-	if form, found = findHash(text, login, password); found {
+func (e *effort) findCopy(text, login, password string) (form string, found bool) {
+	if form, found = e.findHash(text, login, password); found {
 		return form, true
 	}
 	return findEncoded(text, password, depth)

@@ -8,5 +8,7 @@
 // byte stays. A connection string of another login is left alone.
 //
 // What is not understood is not guessed. A copy of the old password anywhere else, plain, encoded or hashed, would
-// be wrong after the rotation and nobody would know; so it is an error, which names the key and never the value.
+// be wrong after the rotation and nobody would know; so it is an error, which names the key and never the value. The hashes that are
+// compared are bare MD5, SHA-1, SHA-256 and SHA-512, PostgreSQL's own, SCRAM-SHA-256 verifiers and bcrypt, within a bound on the work. Of others,
+// such as those of crypt(3) and argon2, nobody knows: [Layout.Remarks] names the keys that hold some.
 package secretdata

@@ -128,6 +128,26 @@ func (l Layout) Remarks(data map[string][]byte) (remarks []string) {
 	if value := string(data[l.Username]); l.Username != "" && trimNewline(value) != value {
 		remarks = append(remarks, fmt.Sprintf("key %s ends in a newline, which is kept and not taken as part of the login", l.Username))
 	}
+	return append(remarks, l.uncompared(data)...)
+}
+
+// uncompared are the keys with hashes that were not compared with the password.
+func (l Layout) uncompared(data map[string][]byte) (remarks []string) {
+	c, err := l.Parse(data)
+	if err != nil {
+		return nil // that is said where it is read
+	}
+	spent := 0
+	for _, key := range keys(data) {
+		if l.known(key) {
+			continue
+		}
+		e := effort{spent: spent}
+		if _, found := e.findHash(string(data[key]), c.ID, trimNewline(string(c.Value.Reveal()))); !found && e.unchecked {
+			remarks = append(remarks, fmt.Sprintf("key %s holds hashes that were not compared with the password: one of it would keep the old password", key))
+		}
+		spent = e.spent
+	}
 	return remarks
 }
 

@@ -16,6 +16,8 @@ type rewrite struct {
 	old    []rotation.Credential // the one that is there first, then others that may still stand somewhere
 	// mend overwrites what somebody else has put there, which need not agree with itself.
 	mend bool
+	// effort is what looking for hashes has cost.
+	effort *effort
 }
 
 // apply gives the keys that change.
@@ -25,6 +27,7 @@ func (r rewrite) apply(data map[string][]byte) (map[string][]byte, error) {
 			fmt.Errorf("the login %s stands outside the Secret: it cannot change to %s together with the password", r.old[0].ID, r.next.ID),
 			"keep the login in the Secret too, and say its key in the configuration")
 	}
+	r.effort = &effort{}
 	changed, err := r.own(data)
 	if err != nil {
 		return nil, err
@@ -167,7 +170,7 @@ func (r rewrite) leftover(key string, d document, moved []bool, c rotation.Crede
 	if password == "" || r.next.Value.Equal(c.Value) {
 		return nil
 	}
-	if form, ok := findCopy(d.rest(moved, len(password) < strong), c.ID, password); ok {
+	if form, ok := r.effort.findCopy(d.rest(moved, len(password) < strong), c.ID, password); ok {
 		return rotation.WithHint(
 			fmt.Errorf("key %s holds a copy of the password in a form that cannot be rewritten: %s", key, form),
 			"take it out, or name the key in the configuration: among the copies if it holds nothing else, or among the keys to ignore")
