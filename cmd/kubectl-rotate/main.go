@@ -2,17 +2,9 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Run(ctx, cli.CommandLine(os.Args), cli.Terminal())
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(cli.Main(os.Args)) }

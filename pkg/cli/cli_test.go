@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -11,8 +10,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// dying is a process of this test that ends badly, where there is something to be seen of that.
+var dying func() int
+
 func TestMain(m *testing.M) {
-	main := func() { os.Exit(Run(context.Background(), CommandLine(os.Args), Terminal())) }
+	main := func() { os.Exit(Main(os.Args)) }
+	if dying != nil && os.Getenv("DYING") != "" {
+		os.Exit(dying())
+	}
 	testscript.Main(m, map[string]func(){"kubectl-rotate": main, CompletionName: main})
 }
 
