@@ -116,7 +116,7 @@ func told(t *testing.T, events []rotation.Event, r rotation.Result, err error) (
 	o := &opened{
 		Rotation: rotation.Rotation{Target: "orders", Options: rotation.Options{Now: time.Now}},
 		clients:  &kube.Clients{Context: "prod", Namespace: "shop"}, namespace: "shop", who: "alice",
-		tellers: []teller{{"test", func(_ context.Context, m notify.Message) error {
+		tellers: []teller{{"test", config.OutputNotify, func(_ context.Context, m notify.Message) error {
 			heard <- m
 			return nil
 		}}},

@@ -70,7 +70,11 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 		if a, ok := choices[answer]; ok {
 			return a, nil
 		}
-		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), "run it again"+advised("or take it back with", o.commandLine().goOn(true, false)))
+		hint := "run it again"
+		if back := o.shellLine().goOn(true, false); back != "" {
+			hint += ", or take it back with `" + back + "`"
+		}
+		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), hint)
 	}
 }
 

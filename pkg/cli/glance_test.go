@@ -109,13 +109,13 @@ func TestNoRecordWritesACommand(t *testing.T) {
 		if found.Name != c.shown || string(found.Kind) != c.shownKind {
 			t.Errorf("%q of kind %q: is called %q of kind %q", c.name, c.kind, found.Name, found.Kind)
 		}
-		line := commandLine{&kube.Clients{Context: c.context}, found, "tenant", c.file}
+		line := shellLine{&kube.Clients{Context: c.context}, found, "tenant", c.file}
 		if got := line.goOn(c.back, false); got != c.want {
 			t.Errorf("%q of kind %q: got %q, want %q", c.name, c.kind, got, c.want)
 		}
 	}
 	for _, namespace := range []string{"", "a b", "$(id)", "-x", "a\nb"} {
-		line := commandLine{&kube.Clients{Context: "prod"}, config.Target{Name: "orders", Kind: config.KindJWT}, namespace, ""}
+		line := shellLine{&kube.Clients{Context: "prod"}, config.Target{Name: "orders", Kind: config.KindJWT}, namespace, ""}
 		if got := line.goOn(false, false); got != "" {
 			t.Errorf("namespace %q: got %q", namespace, got)
 		}

@@ -71,6 +71,7 @@ func (g *global) addFlags(f *pflag.FlagSet) {
 	g.kube.AddFlags(f)
 	f.StringVar(&g.config, "config", "", "the targets file, or configmap/NAME in the namespace, which is trusted then; else "+config.FileName+" here or above, else ConfigMap "+config.ConfigMapName)
 	g.logs.to = g.Err
+	_ = g.logs.Set("0") // client-go says some of its errors whatever the level, in the words of a server
 	f.VarP(&g.logs, "v", "v", "how much of the API requests to log, as kubectl's; what would show the bodies of requests is capped")
 }
 

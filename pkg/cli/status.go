@@ -222,7 +222,7 @@ func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t co
 	if !underWay && !s.Overdue {
 		return
 	}
-	line := commandLine{clients, t, s.Namespace, file}
+	line := shellLine{clients, t, s.Namespace, file}
 	s.Next = line.goOn(underWay && s.Back, underWay && s.Compromised)
 	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
 		s.Undo = line.goOn(true, false)

@@ -182,7 +182,7 @@ func TestPodsAreProvenByTokens(t *testing.T) {
 		"it believes in alg none":        {service{keys: both, active: "jwt-secret-v2", naive: true}, active, rotation.Altered, "RFC 8725"},
 		"it looks at no end":             {service{keys: both, active: "jwt-secret-v2", eager: true}, active, rotation.Altered, "expired a day ago"},
 		"it fails whatever it is asked":  {service{keys: only2, active: "jwt-secret-v2", broken: true}, forgotten, rotation.Unknown, "status 500, which says nothing"},
-		"it signs by another algorithm":  {service{keys: both, active: "jwt-secret-v2", alg: "HS512", said: "HS256"}, active, rotation.Altered, `"HS512", and not with HS256`},
+		"it signs by another algorithm":  {service{keys: both, active: "jwt-secret-v2", alg: "HS512", said: "HS256"}, active, rotation.Altered, "“HS512”, and not with HS256"},
 		"its key ids are shorter":        {service{keys: map[string]string{"v1": first, "v2": second}, active: "v1"}, distributed, rotation.Accepts, ""},
 		"one with a shorter id is there": {service{keys: map[string]string{"v1": first, "v2": second}, active: "v2"}, forgotten, rotation.Altered, "still accepts"},
 	} {

@@ -102,7 +102,7 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 	}
 	_, method := v.keys(want.Accept[0])
 	if alg, _ := m.header["alg"].(string); alg != method {
-		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %q, and not with %s", alg, method)
+		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %s, and not with %s", rotation.Said(alg), method)
 	}
 	if v.ours(token, want) {
 		v.keep(m)

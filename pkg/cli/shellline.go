@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// commandLine prints a command about a target, for people to paste: for somebody who uses the clients' kubeconfig and the same targets
+// shellLine prints a command about a target, for people to paste: for somebody who uses the clients' kubeconfig and the same targets
 // file. Names that no configuration can have get no command: a record is written by whoever may write Secrets in its namespace.
-type commandLine struct {
+type shellLine struct {
 	clients   *kube.Clients
 	target    config.Target
 	namespace string
@@ -18,7 +18,7 @@ type commandLine struct {
 }
 
 // goOn goes on with the target: with its rotation, or with the way back.
-func (l commandLine) goOn(back, compromised bool) string {
+func (l shellLine) goOn(back, compromised bool) string {
 	words := []string{string(l.target.Kind)}
 	switch {
 	case back:
@@ -33,7 +33,7 @@ func (l commandLine) goOn(back, compromised bool) string {
 }
 
 // rotate is `kubectl rotate` with words, with what makes it about the same target, and with flags.
-func (l commandLine) rotate(words []string, flags ...string) string {
+func (l shellLine) rotate(words []string, flags ...string) string {
 	if !config.ValidName(l.target.Name) || !config.ValidName(l.namespace) || !hasEngine(l.target.Kind) {
 		return ""
 	}
@@ -53,20 +53,20 @@ func hasEngine(kind config.Kind) bool {
 	return slices.ContainsFunc(engines(), func(e engine) bool { return e.kind == kind })
 }
 
-// commandLine prints commands about o.
-func (o *opened) commandLine() commandLine {
-	return commandLine{o.clients, o.target, o.clients.Namespace, o.file}
+// shellLine prints commands about o.
+func (o *opened) shellLine() shellLine {
+	return shellLine{o.clients, o.target, o.clients.Namespace, o.file}
 }
 
 // command is the line that goes on with what o is at.
-func command(o *opened, i rotation.Intent) string { return o.commandLine().goOn(i.Back, i.Compromised) }
+func command(o *opened, i rotation.Intent) string { return o.shellLine().goOn(i.Back, i.Compromised) }
 
 // undo is the line that takes a run back; "" where there is no way back.
 func undo(o *opened, r rotation.Result) string {
 	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
 		return ""
 	}
-	return o.commandLine().goOn(true, false)
+	return o.shellLine().goOn(true, false)
 }
 
 // advised is a text with a command for it, where there is one.
