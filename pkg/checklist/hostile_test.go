@@ -23,8 +23,10 @@ func TestNobodySpeaksToTheTerminal(t *testing.T) {
 	}
 	question := rotation.Question{Step: attack, Kind: attack, Text: attack}
 	for name, see := range map[string]func(*desk){
-		"asked":     func(d *desk) { d.see(askMsg{question, make(chan bool, 1)}) },
-		"protected": func(d *desk) { d.see(askMsg{rotation.Question{Step: attack, Kind: rotation.ConsentProceed, Text: attack}, make(chan bool, 1)}) },
+		"asked": func(d *desk) { d.see(askMsg{question, make(chan bool, 1)}) },
+		"protected": func(d *desk) {
+			d.see(askMsg{rotation.Question{Step: attack, Kind: rotation.ConsentProceed, Text: attack}, make(chan bool, 1)})
+		},
 		"typed": func(d *desk) {
 			d.see(askMsg{rotation.Question{Step: attack, Kind: rotation.ConsentProceed, Text: attack}, make(chan bool, 1)})
 			d.see(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(attack)})

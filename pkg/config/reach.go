@@ -48,6 +48,7 @@ const (
 	dialsFromHere  = "the operator's machine would connect to the address"
 	ownsObjects    = "the administrator would make logins members of the role"
 	signsClaims    = "tokens with these claims would be signed with the key"
+	showsLogs      = "what pods have written would be shown to whoever may not read their logs"
 	protectsOthers = "whether a context is protected is for a file to say"
 	notYetKnown    = "how far the field reaches is not known"
 )
@@ -59,7 +60,7 @@ var reach = map[string]rule{
 	"Target.name": free, "Target.kind": free, "Target.namespace": home, "Target.secret": free, "Target.also": free,
 	"Target.consumers": holders, "Target.ignore": free, "Target.owner": free, "Target.interval": free, "Target.soak": free,
 	"Target.before": free, "Target.gates": free, "Target.refused": free,
-	"Target.notify": operators(sendsFromHere), "Target.grafana": operators(sendsFromHere),
+	"Target.notify": operators(sendsFromHere), "Target.grafana": operators(sendsFromHere), "Target.podOutput": operators(showsLogs),
 	"Target.postgres": free, "Target.redis": free, "Target.jwt": free,
 
 	"Secret.name": free, "Secret.namespace": home, "Secret.username": free, "Secret.password": free, "Secret.login": free,
