@@ -231,6 +231,9 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 		all.worsen(s.Phase != Done, s.Phase)
 		all.Items = append(all.Items, s.Items...)
 	}
+	if s, shared := a.System.(Shared); shared && s.Left() != "" {
+		all.Note += "; " + s.Left()
+	}
 	if all.Phase != Done {
 		all.Note = fmt.Sprintf("%s still there", ids(rec.Others()))
 	}

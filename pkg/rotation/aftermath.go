@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -10,7 +11,8 @@ import (
 type Aftermath interface {
 	// Look says what would be ended, with how many there are now, for people. It changes nothing.
 	Look(ctx context.Context) ([]string, error)
-	// End ends them, and says how many there were. It can be repeated.
+	// End ends them, and says how many there were. It can be repeated. Where there are many it ends with [ErrNotYet] once it got some way, and
+	// the next call goes on from there.
 	End(ctx context.Context) (what string, err error)
 	// Warning is what else goes with them, as the end of a sentence; "" where nothing does.
 	Warning() string
@@ -46,10 +48,7 @@ func (k *verifiers) sessions() Step {
 			return State{Phase: Done, Note: ended}, nil
 		},
 		Apply: func(ctx context.Context, rec Record) error {
-			if err := k.fence(ctx); err != nil {
-				return err
-			}
-			what, err := k.Aftermath.End(ctx)
+			what, err := k.endAll(ctx)
 			if err != nil {
 				return fmt.Errorf("ending sessions: %w", err)
 			}
@@ -58,5 +57,28 @@ func (k *verifiers) sessions() Step {
 		},
 		Plan:     func(ctx context.Context, _ Record) ([]string, error) { return k.Aftermath.Look(ctx) },
 		Resurvey: true,
+		Long:     true,
 	}
 }
+
+// endAll ends what came of a leaked value, for as long as that gets on.
+func (k *verifiers) endAll(ctx context.Context) (what string, _ error) {
+	some := func() error {
+		ctx, cancel := context.WithTimeout(ctx, someTime)
+		defer cancel()
+		if err := k.fence(ctx); err != nil {
+			return err
+		}
+		var err error
+		what, err = k.Aftermath.End(ctx)
+		return err
+	}
+	for {
+		if err := some(); !errors.Is(err, ErrNotYet) {
+			return what, err
+		}
+	}
+}
+
+// someTime is how long one call to end what came of a leaked value may take.
+const someTime = time.Minute

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -165,5 +166,38 @@ func TestOneRolloutAnswersALeak(t *testing.T) {
 	k.intent.Compromised = false
 	if k.forget().Plan == nil {
 		t.Error("without a leak it is one of three, and not planned")
+	}
+}
+
+// many sessions of an application, of which some end with each call.
+type many struct {
+	opened
+	calls int
+}
+
+func (m *many) End(context.Context) (string, error) {
+	if m.calls++; m.calls < 5 {
+		return "", fmt.Errorf("not all of them: %w", ErrNotYet)
+	}
+	return "all keys removed", nil
+}
+
+// Ending sessions goes on for as long as it gets on, whatever one call may take.
+func TestEndingSessionsGoesOnWhileItGetsOn(t *testing.T) {
+	sessions := &many{}
+	k := &verifiers{&overlap{Parts: Parts{Store: decided{intent: leak}}, Options: Options{Aftermath: sessions}, intent: leak}}
+	what, err := k.endAll(t.Context())
+	if err != nil || what != "all keys removed" || !k.sessions().Long {
+		t.Errorf("%q, %v", what, err)
+	}
+	step := Step{Name: StepSessions, Long: true, Apply: func(ctx context.Context, _ Record) error {
+		if _, bounded := ctx.Deadline(); bounded {
+			t.Error("its time is limited as a whole")
+		}
+		return nil
+	}}
+	r := &Runner{Steps: []Step{step}, Limit: time.Second}
+	if _, _, err := r.act(t.Context(), 0, Record{}, State{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -217,6 +217,9 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	}
 	s = State{Phase: Applying, Note: s.Note}
 	r.say(step, s)
+	if step.Long {
+		return i, s, step.Apply(ctx, rec)
+	}
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
 	return i, s, late(ctx, step.Apply(ctx, rec))

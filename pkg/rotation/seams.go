@@ -94,6 +94,8 @@ type Shared interface {
 	Server
 	// Untold says what cannot be told of who uses a version, as a sentence for people.
 	Untold() string
+	// Left says what may still be there of a version that is gone, as a sentence for people; "" where nothing is.
+	Left() string
 }
 
 // Effect names what a Server is told to do.

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,8 @@ type passwords struct{ told }
 
 func (passwords) Untold() string { return "nobody can tell" }
 
+func (passwords) Left() string { return "connections may be left" }
+
 // Versions of one name are all left behind where the server tells them apart by their values, and are looked at with these.
 func TestVersionsOfOneNameThatTheServerTellsApart(t *testing.T) {
 	old := Credential{V: 1, ID: "default", Value: NewSecret([]byte("old"))}
@@ -45,6 +48,18 @@ func TestVersionsOfOneNameThatTheServerTellsApart(t *testing.T) {
 	}
 	if s, err := o.isIdle(t.Context(), rec); err != nil || s.Phase != Doubtful || s.Note != "nobody can tell" {
 		t.Errorf("drain is %+v, %v: want it to ask, and to say what cannot be told", s, err)
+	}
+}
+
+// What a server cannot take away with a password is said at the end.
+func TestWhatIsLeftOfAPasswordIsSaidAtTheEnd(t *testing.T) {
+	i := Intent{From: 1, To: 2, Attempt: 1, Compromised: true}
+	rec := Record{
+		Intent: &i, Live: map[Version]Credential{2: {V: 2, ID: "default"}}, Gone: map[Version]Tombstone{1: {ID: "default", Attempt: 1}},
+	}
+	a := &acceptor{&overlap{Parts: Parts{System: passwords{}}, intent: i}, passwords{}}
+	if s, err := a.isRetired(t.Context(), rec); err != nil || s.Phase != Done || !strings.HasSuffix(s.Note, "; connections may be left") {
+		t.Errorf("at the end: %+v, %v", s, err)
 	}
 }
 

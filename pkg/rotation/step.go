@@ -64,6 +64,8 @@ type Step struct {
 	Watched bool
 	// Recorded is true of a step whose Apply writes to the Store and nowhere else.
 	Recorded bool
+	// Long is true of a step whose Apply takes as long as it gets on, each of its calls within a time of its own.
+	Long bool
 	// Resurvey has all steps before this one looked at again before Apply: it takes something away.
 	Resurvey bool
 	// Final is true of a step after which there is no way back.
