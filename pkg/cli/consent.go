@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -21,6 +22,47 @@ func (g *global) consent(o *opened, q request) func(context.Context, rotation.Qu
 		}
 		return g.ask(ctx, o, asked)
 	}
+}
+
+// agreements are the kinds of questions that the operator has agreed to in this run. They are kept nowhere: whoever may write the record
+// could agree for him. Nil is of a run that keeps none.
+type agreements struct {
+	mu    sync.Mutex
+	kinds map[string]bool
+}
+
+func agreedTo(kinds []string) *agreements {
+	a := &agreements{kinds: map[string]bool{}}
+	for _, kind := range kinds {
+		a.add(kind)
+	}
+	return a
+}
+
+func (a *agreements) add(kind string) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kinds[kind] = true
+}
+
+// keeping is consent, with what is agreed to kept.
+func (a *agreements) keeping(consent func(context.Context, rotation.Question) error) func(context.Context, rotation.Question) error {
+	return func(ctx context.Context, asked rotation.Question) error {
+		err := consent(ctx, asked)
+		if err == nil {
+			a.add(asked.Kind)
+		}
+		return err
+	}
+}
+
+func (a *agreements) has(kind string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.kinds[kind]
 }
 
 // covers says whether the flags agree to questions of a kind.

@@ -55,6 +55,8 @@ type opening struct {
 	server    config.Server // of the target
 	namespace string        // of the target
 	via       kube.Via
+	wait      bool                             // sessions of the old version may not be ended, by a flag
+	agreed    func(kind string) bool           // the operator has agreed to questions of a kind
 	terminate bool                             // sessions of the old version may be ended
 	reassign  bool                             // what a login has come to own may be given to its owner
 	leaked    bool                             // the value in use has
@@ -80,6 +82,7 @@ type opened struct {
 	protected string                                                                              // the context's name, where it has to be typed before anything begins; "" where it has not
 	urgent    []look                                                                              // what is looked at before where a value has leaked; nil: what always is
 	sessions  *sessions                                                                           // what was opened with the value, and is ended where that has leaked; nil: nothing
+	agreed    *agreements                                                                         // what the operator has agreed to in this run
 	began     func()                                                                              // called when a run has the target to itself; may be nil
 	noting    sync.Mutex
 	said      map[string]bool
@@ -171,16 +174,17 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 	if err != nil {
 		return nil, err
 	}
+	agreements := agreedTo(f.accept)
 	in := opening{
 		clients: clients, target: t, source: one.Source, server: t.Server(), namespace: namespace, via: kube.Via(f.via), say: g.say, only: f.dryRun,
-		terminate: f.stragglers == "terminate",
-		reassign:  slices.Contains(f.accept, acceptReassign), leaked: f.compromised,
+		terminate: f.stragglers == "terminate", wait: f.stragglersSet && f.stragglers == "wait", agreed: agreements.has,
+		reassign: slices.Contains(f.accept, acceptReassign), leaked: f.compromised,
 	}
 	o, err := e.open(ctx, in)
 	if err != nil {
 		return nil, clients.Explain(err)
 	}
-	o.who, o.say, o.file, o.source, o.lacking = who, g.say, g.config, one.Source, lacking
+	o.who, o.say, o.file, o.source, o.lacking, o.agreed = who, g.say, g.config, one.Source, lacking, agreements
 	f.apply(&o.Rotation, t)
 	if err := o.gates(ctx, in); err != nil {
 		o.close()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
@@ -37,6 +38,15 @@ func holder(ctx context.Context, in opening, store *kubesecret.Store, pods []cor
 		Wake:    consumers.Changes(watched),
 	}
 	return o, consumers
+}
+
+// identity is what tells a target from all others: the UID of its Secret. Whoever may write in the namespace cannot choose it.
+func identity(ctx context.Context, in opening) (string, error) {
+	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, in.target.Secret.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return string(s.UID), nil
 }
 
 // known are the names of all versions on record.

@@ -44,6 +44,16 @@ func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation
 	}
 }
 
+// urgently is what is looked at before a login is replaced that has leaked: whether the Secret can be written, and what the server itself
+// cannot do without.
+func (o *opened) urgently(in opening, l looks) []look {
+	return []look{
+		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in, l.renames) }),
+		o.noted(l.store.Preflight),
+		shown("reachability", "the server answers its administrator", o.atServer(l)),
+	}
+}
+
 // atServer is the server's own preflight. The version that comes next is numbered on from all that there ever were.
 func (o *opened) atServer(l looks) look {
 	return func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {

@@ -2,17 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"slices"
-	"strconv"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
@@ -74,14 +67,21 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := stores{in: in, first: pods}
-	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: secured, Now: in.clients.Now}
+	id, err := identity(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	server := &redisacl.Server{
+		Nodes: stores{in: in, first: pods}.nodes, Admin: admin, TLS: secured, Now: in.clients.Now,
+		Target: id, Own: held(store), Leaked: in.leaked, Agreed: in.agreed,
+	}
 	as := acl(server)
 	kept := stays(data, in.target)
 	if kept {
-		as = redisacl.TwoPasswords{Server: server, End: in.terminate}
+		as = redisacl.TwoPasswords{Server: server, End: in.endsAll()}
 	}
 	o, consumers := holder(ctx, in, store, pods)
+	server.Note = o.note
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
 	o.refused, o.inUse = server.Refused, server.InUse
 	refusals := gate.Refusals{Pods: podsOf(in.clients, consumers), Refused: server.Refused, Skew: clockSkew, Corroborator: o.corroborator(in)}
@@ -95,73 +95,21 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)
 	}
 	o.onClose(func() { _ = server.Close() })
-	o.Preflight = o.preflight(in, looks{store: store, consumers: consumers, current: data.Current, renames: !kept, server: as.Preflight})
+	l := looks{store: store, consumers: consumers, current: data.Current, renames: !kept, server: as.Preflight}
+	o.Preflight, o.urgent = o.preflight(in, l), o.urgently(in, l)
 	return o, nil
 }
 
-// stores are the nodes of a Redis server: in its pods, or at an address.
-type stores struct {
-	in    opening
-	first []corev1.Pod // the pods as they were found at first
-}
+// endsAll says whether all connections of a user that stays are ended when its old password goes: on request, and where that has leaked unless
+// the operator wants to wait.
+func (in opening) endsAll() bool { return in.terminate || in.leaked && !in.wait }
 
-// nodes are those in the pods that there are now, as long as one of them is known.
-func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
-	if s.in.via == kube.ViaDirect {
-		if s.in.server.Address == "" {
-			return nil, rotation.Refuse(rotation.WithHint(errors.New("--via=direct, and no address of the server"), "say it in the configuration: redis.address"))
-		}
-		return []redisacl.Node{{Name: s.in.server.Address, Address: s.in.server.Address}}, nil
+// held are the credentials that the target has: the one in its Secret, and those on record.
+func held(store rotation.Store) func(context.Context) ([]rotation.Credential, error) {
+	return func(ctx context.Context) ([]rotation.Credential, error) {
+		rec, err := store.Load(ctx)
+		return append(values(rec), rec.Current), err
 	}
-	first, namespace := s.first[0], s.first[0].Namespace
-	pods, err := s.in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
-	}
-	owner := metav1.GetControllerOf(&first)
-	for _, p := range pods.Items {
-		c := metav1.GetControllerOf(&p)
-		switch { // the first one too may be another by now, or gone
-		case p.Name == first.Name:
-			all = slices.Insert(all, 0, s.node(p))
-		case owner != nil && c != nil && c.UID == owner.UID:
-			all = append(all, s.node(p))
-		}
-	}
-	return all, nil
-}
-
-// node is the server in one pod, and the way there.
-func (s stores) node(p corev1.Pod) redisacl.Node {
-	port := strconv.Itoa(s.in.server.Port)
-	d := s.in.dialer(p)
-	return redisacl.Node{
-		Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, port), Aliases: aliases(p, s.in.server.Service),
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, network, net.JoinHostPort("localhost", port))
-		},
-		Lost: func(path string) string { return kube.Lost(&p, s.in.server.Container, path) },
-	}
-}
-
-// find is a node that others name: the pod of that address or name, in the server's namespace.
-func (s stores) find(ctx context.Context, host, port string) (redisacl.Node, error) {
-	if s.in.via == kube.ViaDirect {
-		address := net.JoinHostPort(host, port)
-		return redisacl.Node{Name: address, Address: address}, nil
-	}
-	namespace := serverNamespace(s.in)
-	pods, err := s.in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return redisacl.Node{}, fmt.Errorf("listing the pods in %s: %w", namespace, err)
-	}
-	name, _, _ := strings.Cut(host, ".")
-	for _, p := range pods.Items {
-		if p.Status.PodIP == host || p.Name == name {
-			return s.node(p), nil
-		}
-	}
-	return redisacl.Node{}, fmt.Errorf("no pod in namespace %s has that address", namespace)
 }
 
 // passwords are where the images of Redis and Valkey that people run are given the password of the user default.

@@ -111,3 +111,14 @@ func TestUserOfRedisStaysAsItsRotationBegan(t *testing.T) {
 		}
 	}
 }
+
+// Connections that were opened with a leaked password end with it, unless the operator says otherwise; then the end of the run says so.
+func TestConnectionsOfALeakedPasswordEndUnlessTheOperatorWaits(t *testing.T) {
+	for in, want := range map[struct{ terminate, leaked, wait bool }]bool{
+		{}: false, {terminate: true}: true, {leaked: true}: true, {leaked: true, wait: true}: false,
+	} {
+		if got := (opening{terminate: in.terminate, leaked: in.leaked, wait: in.wait}).endsAll(); got != want {
+			t.Errorf("%+v: %v", in, got)
+		}
+	}
+}

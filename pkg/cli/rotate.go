@@ -39,15 +39,16 @@ type runFlags struct {
 	via    string
 	until  string
 
-	soakSet   bool
-	canarySet bool
-	asked     time.Time // when the command was given, by the local clock
+	soakSet       bool
+	canarySet     bool
+	stragglersSet bool
+	asked         time.Time // when the command was given, by the local clock
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, step by step; nothing is written anywhere")
 	fs.BoolVar(&f.yes, "yes", false, "agree to every step that asks")
-	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: unproven, stale, reassign, gap, volatile, canary, backup, window")
+	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: "+strings.Join(consents, ", "))
 	fs.DurationVar(&f.soak, "soak", 0, "how long the old version is refused before it is erased (default: the target's, 10m)")
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
@@ -59,6 +60,14 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 
 // acceptReassign agrees that what a login has come to own is given to its owner before it is dropped.
 const acceptReassign = "reassign"
+
+// consents are all kinds of doubt that --accept can settle, each by its own word.
+var consents = []string{
+	rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, rotation.ConsentBackup, rotation.ConsentWindow,
+	redisacl.ConsentVolatile, redisacl.ConsentUnknownNode, redisacl.ConsentOwnership,
+	workload.ConsentCanary,
+	acceptReassign,
+}
 
 // addBegin adds the flags that only matter when a rotation begins.
 func (f *runFlags) addBegin(fs *pflag.FlagSet) {
@@ -88,8 +97,7 @@ func (f *runFlags) check(s Streams) error {
 		errs = append(errs, one("output", f.output, "text", "json"))
 	}
 	for _, kind := range f.accept {
-		errs = append(errs, one("accept", kind, rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, redisacl.ConsentVolatile, workload.ConsentCanary,
-			rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign))
+		errs = append(errs, one("accept", kind, consents...))
 	}
 	if f.until != "" {
 		errs = append(errs, one("until", f.until, rotation.StepNames()...))
@@ -115,6 +123,7 @@ func rotateCommand(g *global, e engine) *cobra.Command {
 		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.soakSet, f.canarySet = c.Flags().Changed("soak"), c.Flags().Changed("canary")
+			f.stragglersSet = c.Flags().Changed("stragglers")
 			return g.run(c.Context(), request{runFlags: f, kind: e.kind, args: args})
 		},
 	}

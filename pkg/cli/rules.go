@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -30,7 +31,8 @@ func serverRules(t config.Target, via kube.Via, limits *scope) map[string][]rbac
 		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
 	}
 	all[there] = append(all[there], wayRules(via, limits.pods())...)
-	if s := t.Server(); s.Pod == "" && via != kube.ViaDirect {
+	behind := slices.ContainsFunc(redisOf(t).Nodes, func(name string) bool { return strings.HasPrefix(name, "service/") })
+	if s := t.Server(); (s.Pod == "" || behind) && via != kube.ViaDirect {
 		all[there] = append(all[there], serviceRule)
 	}
 	return all

@@ -17,6 +17,8 @@ type sessions struct {
 	in    opening
 	flush bool
 	say   func(format string, args ...any)
+	// progress is how far a call has come that was cut off.
+	progress redisacl.Progress
 }
 
 var _ rotation.Aftermath = (*sessions)(nil)
@@ -32,14 +34,17 @@ func (s *sessions) with(ctx context.Context, do func(redisacl.Keys) error) error
 	if err != nil {
 		return err
 	}
-	place, c := stores{in: in, first: pods}, in.target.JWT.Sessions
+	c := in.target.JWT.Sessions
 	secured, err := redisTLS(ctx, in, c.Redis)
 	if err != nil {
 		return err
 	}
-	server := &redisacl.Server{Nodes: place.nodes, Find: place.find, Admin: admin, TLS: secured}
+	server := &redisacl.Server{
+		Nodes: stores{in: in, first: pods}.nodes, Admin: admin, TLS: secured, Leaked: true,
+		Note: func(text string) { s.say("note: %s", text) },
+	}
 	defer server.Close()
-	return do(redisacl.Keys{Server: server, Database: c.Database, Patterns: c.Patterns, Flush: s.flush})
+	return do(redisacl.Keys{Server: server, Database: c.Database, Patterns: c.Patterns, Flush: s.flush, Progress: &s.progress})
 }
 
 // Look says how many keys would go.

@@ -31,7 +31,7 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 		begun = begun || e.Step != "" && e.Step != rotation.StepBegin
 		emit(e)
 	}
-	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, front.consent, front.hold, front.offer, front.skips
+	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, o.agreed.keeping(front.consent), front.hold, front.offer, front.skips
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
 		w := want
 		w.Back = back

@@ -209,6 +209,7 @@ func (s *Sessions) validate(t Target, path *field.Path) (all field.ErrorList) {
 		all = append(all, field.Invalid(path.Child("database"), s.Database, "must not be negative"))
 	}
 	all = append(all, s.Redis.validateTLS(path.Child("redis"))...)
+	all = append(all, s.Redis.validateNodes(path.Child("redis", "nodes"))...)
 	return append(all, t.Server().validate(path.Child("redis"))...)
 }
 

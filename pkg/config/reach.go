@@ -46,6 +46,7 @@ const (
 	sendsFromHere  = "the request would be sent from the operator's machine"
 	sendsSecret    = "the Secret would be sent to an address that does not hold it"
 	dialsFromHere  = "the operator's machine would connect to the address"
+	sendsPassword  = "the administrator's password would be sent to nodes that are not given it"
 	ownsObjects    = "the administrator would make logins members of the role"
 	signsClaims    = "tokens with these claims would be signed with the key"
 	showsLogs      = "what pods have written would be shown to whoever may not read their logs"
@@ -78,7 +79,7 @@ var reach = map[string]rule{
 	"Postgres.sslmode": free, "Postgres.strategy": free, "Postgres.owner": operators(ownsObjects), "Postgres.admin": free,
 
 	"Redis.pod": free, "Redis.container": free, "Redis.namespace": home, "Redis.port": free, "Redis.address": operators(dialsFromHere),
-	"Redis.tls": free, "Redis.admin": free,
+	"Redis.tls": free, "Redis.admin": free, "Redis.nodes": operators(sendsPassword),
 
 	"Before.backup": free, "Before.windows": free,
 	"Backup.cronJob": free, "Backup.snapshotsOf": free, "Backup.namespace": home, "Backup.maxAge": free,

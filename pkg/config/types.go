@@ -121,15 +121,19 @@ type Postgres struct {
 
 // Redis is a Redis or Valkey server.
 type Redis struct {
-	// Pod is a pod that the server runs in; the others of its StatefulSet are found. Default: redis-0.
+	// Pod is a pod that the server runs in; the others of its StatefulSet, or of whatever controls it, are found. Default: redis-0.
 	Pod string `yaml:"pod,omitempty"`
+	// Nodes are the other nodes of the server, where they are no pods of the same controller: statefulset/NAME, service/NAME, pod/NAME, or
+	// host:port as seen from where kubectl rotate runs. A node that the server announces and that is none of these is named, and nobody logs
+	// in there. Default: none.
+	Nodes []string `yaml:"nodes,omitempty"`
 	// Container is the server's container in that pod. Default: the one that declares the port, else the first.
 	Container string `yaml:"container,omitempty"`
 	// Namespace is where the pods are. Default: that of the target.
 	Namespace string `yaml:"namespace,omitempty"`
 	// Port is the port that the server listens on in its pods. Default: 6379.
 	Port int `yaml:"port,omitempty"`
-	// Address is host:port of a node as seen from where kubectl rotate runs, for --via=direct. Others are found through it.
+	// Address is host:port of a node as seen from where kubectl rotate runs, for --via=direct. The other ones are given under nodes.
 	// Default: none.
 	Address string `yaml:"address,omitempty"`
 	// TLS is whether TLS is used towards the server: auto, disable, require, verify-ca or verify-full. Only the last two check its

@@ -68,9 +68,6 @@ func parseClient(line string, now time.Time) client {
 	return c
 }
 
-// ours says whether a connection was made here, by this process or another.
-func (c client) ours() bool { return c.name == Application || c.name == runs }
-
 // replicates says whether another node is behind a connection: a replica, a primary, or a Sentinel that watches.
 func (c client) replicates() string {
 	switch {
@@ -93,8 +90,8 @@ func (c client) session(node string) rotation.Session {
 	return rotation.Session{ID: c.id, Node: node, Address: c.host, App: app, Since: c.since}
 }
 
-// of are the connections of one user, without those made here.
+// of are the connections of one user, all of them: a client chooses its own name, so a name exempts nothing.
 func (n *session) of(ctx context.Context, name string) ([]client, error) {
 	all, err := n.clients(ctx)
-	return slices.DeleteFunc(all, func(c client) bool { return c.user != name || c.ours() }), err
+	return slices.DeleteFunc(all, func(c client) bool { return c.user != name }), err
 }

@@ -5,9 +5,16 @@
 // uses the old one. Where the application sends no user name, or the user is default, [TwoPasswords] gives one user two
 // passwords instead; CLIENT LIST cannot tell these apart.
 //
-// ACL rules are not replicated. So every look and every effect is at every node: those that are configured, and those that they
-// name as their replicas, their primary, or members of their cluster, found anew each time. A node that could not be
-// reached is never taken for one that has nothing to say.
+// ACL rules are not replicated. So every look and every effect is at every node, at all of them at once. Nodes are those that [Server.Nodes]
+// gives. What a node announces as its replicas, its primary, or members of its cluster is only compared with them: whoever may
+// replicate can announce any address. Nobody logs in to a node that is none of them; it is named, and holds a rotation up until the operator
+// agrees to go on without it. The answer to a leak goes on, and says so. A node that could not be reached is never taken for one that has
+// nothing to say.
+//
+// A name on record proves nothing: several targets may have users at one server, and whoever may write a record can write any name there. A
+// user is changed if this target has made it, or has a password of it ([owners]). Users that are made here have a mark for that: one more
+// password hash, made of the UID of the application's Secret, which no password has. The rules of the next user are those of the user in use,
+// read from the server; what is on record is only compared with them.
 //
 // Passwords never reach a server but in AUTH, which it keeps out of MONITOR and its slow log: everywhere else it is given their
 // SHA-256.

@@ -17,13 +17,14 @@ type at struct {
 	users map[string]*user
 }
 
-func (f *fleet) users(ctx context.Context) (seen, error) {
-	all := make(seen, len(f.up))
-	err := f.each(func(i int, n *session) error {
-		users, err := n.users(ctx)
-		all[i] = at{n, users}
-		return err
-	})
+func (f *fleet) users(ctx context.Context) (all seen, err error) {
+	found, err := ask(ctx, f, func(ctx context.Context, n *session) (map[string]*user, error) { return n.users(ctx) })
+	for _, one := range found {
+		all = append(all, at{one.n, one.of})
+	}
+	if err == nil && len(all) == 0 {
+		err = f.whole()
+	}
 	return all, err
 }
 
@@ -36,6 +37,8 @@ func (all seen) any(name string) bool {
 	}
 	return false
 }
+
+var errNoUser = errors.New("no node has a user")
 
 // rules are what a user may do. Nodes that know him and do not agree on it are an error: one of them would be made to change.
 func (all seen) rules(name string) (rules string, err error) {
@@ -53,24 +56,28 @@ func (all seen) rules(name string) (rules string, err error) {
 		}
 	}
 	if first == nil {
-		return "", fmt.Errorf("no node has a user %q", name)
+		return "", fmt.Errorf("%w %q", errNoUser, name)
 	}
 	return rules, nil
 }
 
 // everywhere makes an effect at each node that can be reached, at all at once, if it may be made at all; then it says which nodes could
 // not be reached: one that is away does not keep the others from being told.
-func (s *Server) everywhere(ctx context.Context, may func(context.Context, *fleet) error, do func(context.Context, seen, at) error) error {
+func (s *Server) everywhere(ctx context.Context, may func(context.Context, *fleet, seen, owners) error, do func(context.Context, owners, seen, at) error) error {
 	return s.with(ctx, func(ctx context.Context, fl *fleet) error {
-		if err := may(ctx, fl); err != nil {
+		o, err := s.owners(ctx)
+		if err != nil {
 			return err
 		}
 		all, err := fl.users(ctx)
 		if err != nil {
 			return err
 		}
+		if err := may(ctx, fl, all, o); err != nil {
+			return err
+		}
 		errs := make([]error, len(all))
-		atOnce(len(all), func(i int) { errs[i] = wrap(do(ctx, all, all[i]), "at %s", all[i].n.node.Name) })
+		atOnce(len(all), func(i int) { errs[i] = wrap(do(ctx, o, all, all[i]), "at %s", all[i].n.node.Name) })
 		return errors.Join(append(errs, fl.whole())...)
 	})
 }

@@ -32,11 +32,14 @@ func (e *said) Unwrap() error {
 			return rotation.ErrUnavailable
 		}
 	}
-	if strings.Contains(e.text, "max number of clients") {
+	if full(e) {
 		return rotation.ErrUnavailable
 	}
 	return nil
 }
+
+// full says whether a server has no room for one more connection.
+func full(err error) bool { return strings.Contains(err.Error(), "max number of clients") }
 
 var hexadecimal = regexp.MustCompile(`[0-9a-fA-F]{32,}`)
 
@@ -97,6 +100,8 @@ func (s *Server) admission(err error) error {
 		return rotation.WithHint(err, "the server wants a password of the administrator: name the Secret that holds it (redis.admin.secret)")
 	case code(err) == "DENIED":
 		return rotation.WithHint(err, "protected mode lets nobody in from elsewhere without a password: set one")
+	case full(err):
+		return rotation.WithHint(err, "end the connections of whoever holds them: by a NetworkPolicy, by ending the pods, or by restarting the node")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return rotation.WithHint(err, "check that the server runs and on which port it listens")
 	case errors.Is(err, errStranger):

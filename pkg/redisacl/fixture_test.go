@@ -29,7 +29,13 @@ type app struct {
 	current rotation.Credential
 	lost    string // why files are lost at a restart
 	aliases []string
+	own     []rotation.Credential // on record beside current
+	agreed  string                // the kind of question that the operator has agreed to
+	notes   []string              // what he was told
 }
+
+// target is the UID of the application's Secret.
+const target = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 
 // newApp is an application at servers of one sort; replicas of the first where there are more.
 func newApp(t *testing.T, n int, c redistest.Config) *app {
@@ -69,7 +75,13 @@ func (a *app) another() *Server {
 			}
 			return all, nil
 		},
-		Admin: Admin{Passwords: []rotation.Secret{rotation.NewSecret([]byte(a.nodes[0].Password))}},
+		Admin:  Admin{Passwords: []rotation.Secret{rotation.NewSecret([]byte(a.nodes[0].Password))}},
+		Target: target,
+		Own: func(context.Context) ([]rotation.Credential, error) {
+			return append([]rotation.Credential{a.current}, a.own...), nil
+		},
+		Agreed: func(kind string) bool { return kind == a.agreed },
+		Note:   func(text string) { a.notes = append(a.notes, text) },
 	}
 	a.t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -84,8 +96,12 @@ func (a *app) must(what string, err error) {
 
 // contract is the fixture of rotationtest.Server.
 func (a *app) contract() rotationtest.ServerFixture {
+	server := rotation.Server(recorded{a.as, a})
+	if shared, ok := a.as.(rotation.Shared); ok {
+		server = recordedShared{shared, a}
+	}
 	return rotationtest.ServerFixture{
-		Server:  a.as,
+		Server:  server,
 		Current: a.current,
 		Open: func(_ *testing.T, c rotation.Credential) (func(), error) {
 			conn, err := a.open(a.nodes[0], c)
@@ -95,6 +111,27 @@ func (a *app) contract() rotationtest.ServerFixture {
 			return func() { conn.close() }, nil
 		},
 	}
+}
+
+// recorded has what is generated be on record.
+type recorded struct {
+	rotation.Server
+	a *app
+}
+
+func (r recorded) Generate(ctx context.Context, v rotation.Version, current rotation.Credential) (rotation.Credential, error) {
+	c, err := r.Server.Generate(ctx, v, current)
+	r.a.own = append(r.a.own, c)
+	return c, err
+}
+
+type recordedShared struct {
+	rotation.Shared
+	a *app
+}
+
+func (r recordedShared) Generate(ctx context.Context, v rotation.Version, current rotation.Credential) (rotation.Credential, error) {
+	return recorded{r.Shared, r.a}.Generate(ctx, v, current)
 }
 
 // connection is one of an application's.
@@ -164,7 +201,7 @@ func (a *app) alike(c, other rotation.Credential) {
 			a.must("reading ACL LIST", err)
 			users[j] = u
 		}
-		if users[0].can() != users[1].can() || !users[0].on || len(users[0].hashes) != 1 || !users[0].has(hash(c.Value)) {
+		if users[0].can() != users[1].can() || !users[0].on || len(users[0].passwords()) != 1 || users[0].has(unfinished) || !users[0].has(hash(c.Value)) {
 			a.t.Errorf("at redis-%d %s is not %s:\n%s\n%s", i, c.ID, other.ID, lines[0], lines[1])
 		}
 	}

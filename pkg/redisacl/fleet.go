@@ -18,10 +18,11 @@ type fleet struct {
 	down []lost
 }
 
-// lost is a node that could not be reached.
+// lost is a node that could not be reached, or that others announce and that is none of ours.
 type lost struct {
-	name string
-	err  error
+	name    string
+	err     error
+	unknown bool // it is none of ours: nobody logs in there
 }
 
 // whole is an error as long as a node could not be reached, and names every one.
@@ -59,7 +60,8 @@ func (s *Server) with(ctx context.Context, do func(context.Context, *fleet) erro
 	return s.grant(do(ctx, f))
 }
 
-// find connects to the nodes that are known of, and then to those that they name.
+// find connects to the nodes. Those that they announce are only compared with them: whoever may replicate can announce any address, and
+// would be told the passwords of whoever logs in there.
 func (s *Server) find(ctx context.Context) (*fleet, error) {
 	nodes, err := s.Nodes(ctx)
 	if err != nil {
@@ -67,29 +69,47 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 	}
 	f := &fleet{}
 	s.join(ctx, f, nodes...)
-	for i := 0; i < len(f.up); i++ { // it grows
-		n := f.up[i]
-		peers, err := n.peers(ctx)
-		if err != nil {
-			return nil, wrap(err, "asking %s for the other nodes", n.node.Name)
-		}
-		for _, p := range peers {
-			if slices.ContainsFunc(nodes, p.is) || slices.ContainsFunc(f.down, p.named) || f.knows(n, p) {
+	announced, err := ask(ctx, f, func(ctx context.Context, n *session) ([]peer, error) { return n.peers(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("asking for the other nodes: %w", err)
+	}
+	for _, one := range announced {
+		for _, p := range one.of {
+			if slices.ContainsFunc(nodes, p.is) || slices.ContainsFunc(f.down, p.named) || f.knows(one.n, p) {
 				continue
 			}
-			more, err := s.meet(ctx, n, p)
-			if err != nil {
-				f.down = append(f.down, lost{p.address(), err})
-				continue
-			}
-			nodes = append(nodes, more)
-			s.join(ctx, f, more)
+			f.down = append(f.down, lost{name: p.address(), err: unknown(one.n, p), unknown: true})
 		}
 	}
 	if len(f.up) == 0 {
 		return nil, or(f.whole(), error(unavailable{errors.New("there is no node of the Redis server")}))
 	}
+	f.down = slices.DeleteFunc(f.down, s.without)
 	return f, nil
+}
+
+// unknown is what is said of a node that n announces and that is none of ours.
+func unknown(n *session, p peer) error {
+	as := p.as
+	if p.as == primary && n.config["master_link_status"] != "up" {
+		as += ", to which it has no link now"
+	}
+	return rotation.WithHint(
+		unavailable{fmt.Errorf("%s announces %s as %s, which is none of the nodes that are configured: nothing is asked or changed there", n.node.Name, p.address(), as)},
+		"if it is a node, add it to the configuration (redis.nodes); if it is gone, have the server forget it; else agree with --accept="+ConsentUnknownNode)
+}
+
+// ConsentUnknownNode is the kind of consent that it takes to go on without a node that others announce and that is none of ours.
+const ConsentUnknownNode = "unknown-node"
+
+// without says whether a call goes on without a node: one that is none of ours, where the operator has agreed to that, or where the value
+// in use has leaked. Whoever stole it can announce such a node.
+func (s *Server) without(d lost) bool {
+	if !d.unknown || !s.Leaked && !s.agreed(ConsentUnknownNode) {
+		return false
+	}
+	s.note(d.err.Error())
+	return true
 }
 
 // join connects to nodes, as far as they can be reached, to all at once: each may be a tunnel of its own, and one that is silent must
@@ -100,7 +120,7 @@ func (s *Server) join(ctx context.Context, f *fleet, nodes ...Node) {
 	for i, node := range nodes {
 		if errs[i] != nil {
 			delete(s.conns, node.Name)
-			f.down = append(f.down, lost{node.Name, errs[i]})
+			f.down = append(f.down, lost{name: node.Name, err: errs[i]})
 			continue
 		}
 		s.conns[node.Name] = sessions[i]
@@ -117,16 +137,43 @@ func atOnce(n int, do func(i int)) {
 	all.Wait()
 }
 
-// each asks something of every node that was reached, of all at once, and gives the first error in their order.
-func (f *fleet) each(ask func(i int, n *session) error) error {
-	errs := make([]error, len(f.up))
-	atOnce(len(f.up), func(i int) { errs[i] = wrap(ask(i, f.up[i]), "at %s", f.up[i].node.Name) })
-	for _, err := range errs {
-		if err != nil {
-			return err
+// answer is what a node has answered.
+type answer[T any] struct {
+	n  *session
+	of T
+}
+
+// ask asks something of every node that was reached, of all at once, each within its own time. A node that does not answer counts as one
+// that could not be reached, and leaves the others as they are; any other error is the first in the order of the nodes.
+func ask[T any](ctx context.Context, f *fleet, question func(context.Context, *session) (T, error)) (all []answer[T], err error) {
+	found, errs := make([]T, len(f.up)), make([]error, len(f.up))
+	atOnce(len(f.up), func(i int) {
+		ctx, cancel := context.WithTimeout(ctx, reachPatience)
+		defer cancel()
+		found[i], errs[i] = question(ctx, f.up[i])
+		errs[i] = wrap(errs[i], "at %s", f.up[i].node.Name)
+	})
+	for i, n := range f.up {
+		switch {
+		case errs[i] == nil:
+			all = append(all, answer[T]{n, found[i]})
+		case ctx.Err() == nil && errors.Is(errs[i], rotation.ErrUnavailable):
+			f.down = append(f.down, lost{name: n.node.Name, err: errs[i]})
+		case err == nil:
+			err = errs[i]
 		}
 	}
-	return nil
+	f.up = make([]*session, len(all))
+	for i, one := range all {
+		f.up[i] = one.n
+	}
+	return all, err
+}
+
+// each is ask for what has no answer.
+func (f *fleet) each(ctx context.Context, do func(context.Context, *session) error) error {
+	_, err := ask(ctx, f, func(ctx context.Context, n *session) (struct{}, error) { return struct{}{}, do(ctx, n) })
+	return err
 }
 
 // knows says whether p, which n names by an address of which nobody has heard, is a node that was reached: a Service stands in front
@@ -158,24 +205,6 @@ func (n *session) replicas() (count int) {
 	}
 }
 
-// meet finds the way to a node that n has named.
-func (s *Server) meet(ctx context.Context, n *session, p peer) (node Node, err error) {
-	err = errors.New("it is none of the nodes that are known of")
-	if s.Find != nil {
-		node, err = s.Find(ctx, p.host, p.port)
-	}
-	if err != nil {
-		as := p.as
-		if p.as == primary && n.config["master_link_status"] != "up" {
-			as += ", to which it has no link now"
-		}
-		return node, rotation.WithHint(
-			unavailable{fmt.Errorf("%s names %s as %s: %w", n.node.Name, p.address(), as, err)},
-			"mend it, or have the server forget it if it is gone for good")
-	}
-	return node, nil
-}
-
 // reach gives the session of a node, the one kept from the last call if it still answers.
 func (s *Server) reach(ctx context.Context, node Node, kept *session) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachPatience)
@@ -191,7 +220,7 @@ func (s *Server) reach(ctx context.Context, node Node, kept *session) (*session,
 		return nil, wrap(err, "connecting to %s as %s", node.Name, s.admin())
 	}
 	if err = n.look(ctx); err == nil && s.alone {
-		err = n.alone(ctx)
+		err = n.alone(ctx, s.admin())
 	}
 	if err != nil {
 		n.close()

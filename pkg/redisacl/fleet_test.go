@@ -51,7 +51,8 @@ func TestReplicaIsPromotedInMidRotation(t *testing.T) {
 	a.stands(c, rotation.Accepts, "")
 }
 
-// A replica that was added after install is known to its primary, whoever else knows of it.
+// A replica that was added after install is announced by its primary. As long as it is none of the configured nodes it is named, nobody logs
+// in there, and it is waited for; once it is one, it gets the users of the others.
 func TestNodeThatIsAddedInMidRotation(t *testing.T) {
 	a := newApp(t, 1, redistest.Config{ACLFile: true})
 	ctx := context.Background()
@@ -61,16 +62,13 @@ func TestNodeThatIsAddedInMidRotation(t *testing.T) {
 	places, err := a.server.Standing(ctx, c)
 	a.must("standing", err)
 	if len(places) != 2 || places[1].Status != rotation.Unknown || !strings.Contains(places[1].Proof, "its replica") {
-		t.Errorf("nobody knows the way to it: %+v", places)
+		t.Errorf("it is none of the nodes: %+v", places)
 	}
-	a.server.Find = func(_ context.Context, host, port string) (Node, error) {
-		return Node{Name: "found", Address: net.JoinHostPort(host, port)}, nil
+	if err := a.server.Revoke(ctx, pass, a.current); !errors.Is(err, rotation.ErrUnavailable) || !strings.Contains(err.Error(), added.Address()) {
+		t.Errorf("revoke: %v, want it to name the node", err)
 	}
-	places, err = a.server.Standing(ctx, c)
-	a.must("standing", err)
-	if len(places) != 2 || places[1].Where != "found" || places[1].Status != rotation.Absent {
-		t.Errorf("the way to it is known: %+v", places)
-	}
+	a.must("lift", a.server.Close())
+	a.nodes = append(a.nodes, added)
 	a.must("install", a.server.Install(ctx, pass, c))
 	a.opened(added, c)
 	a.must("revoke", a.server.Revoke(ctx, pass, a.current))
@@ -111,21 +109,13 @@ func TestNodesAreKnownByWhatTheyReplicate(t *testing.T) {
 	}
 }
 
-// Of a cluster, one node is enough to find the others.
-func TestNodesOfAClusterAreFound(t *testing.T) {
+// Members of a cluster are nodes where they are configured; the others are named.
+func TestNodesOfACluster(t *testing.T) {
 	a := &app{t: t}
 	a.known("backend")
 	a.nodes = redistest.Cluster(t, 3, redistest.Config{ACLFile: true, Users: []string{a.line(rules)}})
-	a.server = &Server{
-		Nodes: func(context.Context) ([]Node, error) {
-			return []Node{{Name: "redis-0", Address: a.nodes[0].Address()}}, nil
-		},
-		Find: func(_ context.Context, host, port string) (Node, error) {
-			return Node{Name: host + ":" + port, Address: net.JoinHostPort(host, port)}, nil
-		},
-		Admin: Admin{Passwords: []rotation.Secret{rotation.NewSecret([]byte(a.nodes[0].Password))}},
-	}
-	t.Cleanup(func() { _ = a.server.Close() })
+	all := a.nodes
+	a.server = a.another()
 	ctx := context.Background()
 	c := a.next()
 	a.alike(c, a.current)
@@ -133,6 +123,13 @@ func TestNodesOfAClusterAreFound(t *testing.T) {
 		t.Fatalf("it stands at %+v (%v), want all 3", places, err)
 	}
 	a.stands(c, rotation.Accepts, "")
+	a.nodes = all[:2]
+	places, err := a.server.Standing(ctx, c)
+	a.must("standing", err)
+	if len(places) != 3 || places[2].Where != all[2].Address() || places[2].Status != rotation.Unknown {
+		t.Errorf("one of them is not configured: %+v", places)
+	}
+	a.nodes = all
 	a.must("revoke", a.server.Revoke(ctx, pass, a.current))
 	a.must("erase", a.server.Erase(ctx, pass, a.current))
 	for i, n := range a.nodes {

@@ -41,6 +41,9 @@ func (s *Server) Generate(ctx context.Context, v rotation.Version, current rotat
 			}
 			c.ID = nameOf(current.ID, v, try)
 		}
+		if s.Leaked {
+			return nil // a node that is away holds nothing up but the end
+		}
 		return fl.whole()
 	})
 	if err != nil {

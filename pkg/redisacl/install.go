@@ -13,55 +13,59 @@ import (
 var errNoValue = errors.New("its value is not on record")
 
 // Install makes every node accept c: it creates the user with its rules, or gives back what it lacks, or lifts a quarantine; then it
-// looks whether the user came out as it was meant to, and has the node save it.
+// looks whether the user came out as it was meant to, and has the node save it. A user that is not the target's is left as it is.
 func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, all seen, one at) error {
-		words, err := s.installing(all, one, c)
+	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, o owners, all seen, one at) error {
+		words, rules, err := o.installing(all, one, c)
 		if err != nil || words == nil {
 			return err
 		}
-		return one.n.set(ctx, f, c.ID, words, func(ctx context.Context) error { return s.installed(ctx, all, one.n, c) })
+		if one.users[c.ID] == nil {
+			if err := one.n.claims(ctx, f, o, c); err != nil {
+				return err
+			}
+		}
+		return one.n.set(ctx, f, c.ID, words, func(ctx context.Context) error { return one.n.installed(ctx, c, rules) })
 	})
 	return wrap(err, "installing %s", c.ID)
 }
 
-// installing is what a node has to be told for it to accept c; nil where it does already.
-func (s *Server) installing(all seen, one at, c rotation.Credential) ([]string, error) {
+// installing is what a node has to be told for it to accept c, nil where it does already; and the rules that c has then to have, "" where
+// those are left as they are.
+func (o owners) installing(all seen, one at, c rotation.Credential) (words []string, rules string, err error) {
 	if c.Value.Empty() {
-		return nil, errNoValue
-	}
-	if err := s.mayChange(c); err != nil {
-		return nil, err
+		return nil, "", errNoValue
 	}
 	u := one.users[c.ID]
-	if u != nil && u.on && !u.nopass && u.has(hash(c.Value)) && !u.has(unfinished) {
-		return nil, nil
+	if w := o.whose(u, c); w == others || w == guests {
+		return nil, "", o.refused()
 	}
-	if u != nil && (c.Meta[MetaModel] == "" || u.has(hash(c.Value))) {
-		return []string{"on", "#" + hash(c.Value)}, nil
+	on := []string{"on", "#" + hash(c.Value)}
+	switch {
+	case u != nil && u.on && !u.nopass && u.has(hash(c.Value)) && !u.has(unfinished):
+		return nil, "", nil
+	case u != nil && (c.Meta[MetaModel] == "" || u.has(hash(c.Value)) && !u.has(unfinished)):
+		return on, "", nil
 	}
-	rules, err := all.meant(c)
-	if err != nil {
-		return nil, err
+	if rules, err = o.source(all, c); err != nil {
+		return nil, "", err
 	}
-	words := slices.Concat(split(rules), []string{"on", "#" + hash(c.Value)})
+	if u != nil && u.has(hash(c.Value)) {
+		return on, rules, nil // whoever came before was ended in between
+	}
+	words = slices.Concat(split(rules), on)
+	if o.mark != "" {
+		words = append(words, "#"+o.mark)
+	}
 	if u == nil {
-		return words, nil // reset would not leave him as one who is new
+		return words, rules, nil // reset would not leave him as one who is new
 	}
-	return append([]string{"reset"}, words...), nil
-}
-
-// meant is what c is to be allowed: what it was made for, or what other nodes say of a user that was not made here.
-func (all seen) meant(c rotation.Credential) (string, error) {
-	if rules, ok := c.Meta[MetaRules]; ok {
-		return rules, nil
-	}
-	return all.rules(c.ID)
+	return append([]string{"reset"}, words...), rules, nil
 }
 
 // installed compares the user with what was asked for: the rules word for word, and, where the server can say so, what it would let
 // both users do.
-func (s *Server) installed(ctx context.Context, all seen, n *session, c rotation.Credential) error {
+func (n *session) installed(ctx context.Context, c rotation.Credential, rules string) error {
 	users, err := n.users(ctx)
 	if err != nil {
 		return err
@@ -70,11 +74,11 @@ func (s *Server) installed(ctx context.Context, all seen, n *session, c rotation
 	if u == nil || !u.on || !u.has(hash(c.Value)) {
 		return unavailable{errors.New("somebody has changed the user in the meantime")}
 	}
-	if c.Meta[MetaModel] == "" {
+	if rules == "" {
 		return nil
 	}
-	if rules, err := all.meant(c); err != nil || u.can() != canonical(split(rules)) {
-		return errors.Join(err, fmt.Errorf("it was to be allowed %q, and is allowed %q", rules, u.text()))
+	if u.can() != canonical(split(rules)) {
+		return fmt.Errorf("it was to be allowed %q, and is allowed %q", rules, u.text())
 	}
 	if users[c.Meta[MetaModel]] == nil || users[c.Meta[MetaModel]].can() != u.can() {
 		return nil // its rules have changed since
@@ -135,9 +139,14 @@ func (u *user) sample(signs ...string) string {
 	return "x"
 }
 
-// may is mayChange for an effect.
-func (s *Server) may(c rotation.Credential) func(context.Context, *fleet) error {
-	return func(context.Context, *fleet) error { return s.mayChange(c) }
+// may is what every effect on c takes: that nobody is locked out, and that c is the target's.
+func (s *Server) may(c rotation.Credential) func(context.Context, *fleet, seen, owners) error {
+	return func(_ context.Context, _ *fleet, all seen, o owners) error {
+		if err := s.mayChange(c); err != nil {
+			return err
+		}
+		return o.entitled(all, c)
+	}
 }
 
 // mayChange refuses what would lock everybody out.

@@ -2,9 +2,11 @@ package redisacl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl/redistest"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -84,5 +86,38 @@ func TestRightsToEndSessionsAreNamed(t *testing.T) {
 	a.nodes[0].Do(t, "ACL", "SETUSER", "rotator", "+scan", "+unlink", "~session:*")
 	if what, err := k.End(context.Background()); err != nil || what != "UNLINK session:*: 1 keys removed" {
 		t.Errorf("with them: %s, %v", what, err)
+	}
+}
+
+// A server that has more keys than can be gone through in one call is gone through by several: each goes on where the one before has stopped,
+// and all sessions end.
+func TestSessionsOfALargeServerAllEnd(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true, Settings: []string{"enable-debug-command yes"}})
+	const sessions = 2000
+	a.nodes[0].Do(t, "DEBUG", "POPULATE", 200_000, "other", 1)
+	a.nodes[0].Do(t, "DEBUG", "POPULATE", sessions, "session", 1)
+	k := Keys{Server: a.server, Patterns: []string{"session:*"}, Progress: &Progress{}}
+	a.server.Timeout = 30 * time.Millisecond // half of which a call goes on
+	calls := 0
+	what, err := k.End(context.Background())
+	for ; errors.Is(err, rotation.ErrNotYet) || errors.Is(err, rotation.ErrUnavailable); calls++ {
+		if calls == 5000 {
+			t.Fatalf("no end after %d calls: %v", calls, err)
+		}
+		what, err = k.End(context.Background())
+	}
+	a.must("end", err)
+	if calls == 0 {
+		t.Fatal("one call was enough: nothing is proven")
+	}
+	if what != fmt.Sprintf("UNLINK session:*: %d keys removed", sessions) {
+		t.Errorf("it says: %s", what)
+	}
+	if n := a.nodes[0].Do(t, "DBSIZE"); fmt.Sprint(n) != "200000" {
+		t.Errorf("%v keys are left", n)
+	}
+	a.server.Timeout = 0
+	if lines, err := k.Look(context.Background()); err != nil || !strings.Contains(lines[0], ": 0 keys go") {
+		t.Errorf("the look says %q (%v)", lines, err)
 	}
 }

@@ -2,6 +2,7 @@ package redisacl
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -51,10 +52,13 @@ func TestConnectionsOfAPasswordThatIsGoneAreEndedOnlyOnRequest(t *testing.T) {
 		a.must("install", two.Install(ctx, pass, c))
 		conn := a.opened(a.nodes[0], a.current)
 		a.must("revoke", two.Revoke(ctx, pass, a.current))
-		if open := conn.Ping(ctx).Err() == nil; open == end {
-			t.Errorf("ending them is %v, and the connection is open: %v", end, open)
+		if open := conn.Ping(ctx).Err() == nil; open == end || open != (two.Left() != "") {
+			t.Errorf("ending them is %v, the connection is open: %v, and it says: %q", end, open, two.Left())
 		}
 		a.nodes[0].Password = string(c.Value.Reveal())
+		if u, err := parseUser(a.nodes[0].User(t, Default)); err != nil || u.has(unended) {
+			t.Errorf("left over: %+v (%v)", u, err)
+		}
 	}
 }
 
@@ -74,5 +78,59 @@ func TestRequirepassIsNamed(t *testing.T) {
 	a.must("preflight", err)
 	if !strings.Contains(strings.Join(notes, "\n"), "redis-0 was given the password of default by requirepass") {
 		t.Errorf("notes: %q", notes)
+	}
+}
+
+// A run that is killed between taking the password and ending the connections that it has opened leaves a sign of that, and the next one ends
+// them.
+func TestConnectionsAreEndedAfterACrashInBetween(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true})
+	two := a.onDefault()
+	two.End = true
+	ctx := context.Background()
+	c, err := two.Generate(ctx, 2, a.current)
+	a.must("generate", err)
+	a.must("install", two.Install(ctx, pass, c))
+	conn := a.opened(a.nodes[0], a.current)
+	calls := 0
+	killed := func(context.Context) error {
+		if calls++; calls > 1 {
+			return rotation.ErrSuperseded
+		}
+		return nil
+	}
+	if err := two.Revoke(ctx, killed, a.current); err == nil {
+		t.Fatal("it was not killed in between")
+	}
+	places, err := two.Standing(ctx, a.current)
+	a.must("standing", err)
+	if places[0].Status != rotation.Altered {
+		t.Errorf("after the crash it is %s (%s)", places[0].Status, places[0].Proof)
+	}
+	a.must("revoke again", two.Revoke(ctx, pass, a.current))
+	if conn.Ping(ctx).Err() == nil {
+		t.Error("the connection is still open")
+	}
+	if places, err = two.Standing(ctx, a.current); err != nil || places[0].Status != rotation.Absent {
+		t.Errorf("at the end it is %+v (%v)", places, err)
+	}
+	a.nodes[0].Password = string(c.Value.Reveal())
+}
+
+// A record that names another user does not get that one a password, nor its connections ended.
+func TestPasswordIsGivenToNobodyElsesUser(t *testing.T) {
+	a := newApp(t, 1, redistest.Config{ACLFile: true, Users: []string{"user billing on #" + redistest.Hash("of somebody else") + " ~* &* +@all"}})
+	was := a.nodes[0].User(t, "billing")
+	two := TwoPasswords{Server: a.server, End: true}
+	forged := rotation.Credential{V: 2, ID: "billing", Value: rotation.NewSecret([]byte("of a thief")), Meta: map[string]string{MetaStrategy: twoPasswords}}
+	conn := a.opened(a.nodes[0], rotation.Credential{ID: "billing", Value: rotation.NewSecret([]byte("of somebody else"))})
+	a.own = []rotation.Credential{forged}
+	if err := two.Install(context.Background(), pass, forged); !errors.Is(err, rotation.ErrRefused) {
+		t.Errorf("install: %v", err)
+	}
+	a.must("revoke", two.Revoke(context.Background(), pass, forged))
+	a.must("ping", conn.Ping(context.Background()).Err())
+	if is := a.nodes[0].User(t, "billing"); is != was {
+		t.Errorf("it was %s, and is %s", was, is)
 	}
 }

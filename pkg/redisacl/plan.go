@@ -11,18 +11,21 @@ import (
 // Plan is the commands that an effect on c would run now, with hashes shown as [rotation.Redacted], for each node or, where they are
 // the same, for several. It does not look at what erasing waits for.
 func (s *Server) Plan(ctx context.Context, e rotation.Effect, c rotation.Credential) ([]string, error) {
-	return s.plan(ctx, e, c, func(all seen, one at) ([]string, error) {
-		u := one.users[c.ID]
+	return s.plan(ctx, e, c, func(o owners, all seen, one at) ([]string, error) {
+		if err := s.mayChange(c); err != nil {
+			return nil, err
+		}
+		w := o.whose(one.users[c.ID], c)
 		switch {
 		case e == rotation.EffectInstall:
-			words, err := s.installing(all, one, c)
+			words, _, err := o.installing(all, one, c)
 			return setting(c.ID, words), err
-		case u == nil:
-			return nil, s.mayChange(c)
+		case w == nobodys || w == others || w == guests:
+			return nil, nil
 		case e == rotation.EffectRevoke:
-			return []string{"ACL SETUSER " + c.ID + " off", "CLIENT KILL USER " + c.ID}, s.mayChange(c)
+			return []string{"ACL SETUSER " + c.ID + " off", "CLIENT KILL USER " + c.ID}, nil
 		}
-		return []string{"ACL DELUSER " + c.ID}, s.mayChange(c)
+		return []string{"ACL DELUSER " + c.ID}, nil
 	})
 }
 
@@ -34,15 +37,19 @@ func setting(name string, words []string) []string {
 	return []string{"ACL SETUSER " + name + " " + hexadecimal.ReplaceAllString(strings.Join(words, " "), rotation.Redacted)}
 }
 
-func (s *Server) plan(ctx context.Context, e rotation.Effect, c rotation.Credential, at func(seen, at) ([]string, error)) (lines []string, err error) {
+func (s *Server) plan(ctx context.Context, e rotation.Effect, c rotation.Credential, at func(owners, seen, at) ([]string, error)) (lines []string, err error) {
 	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		o, err := s.owners(ctx)
+		if err != nil {
+			return err
+		}
 		all, err := fl.users(ctx)
 		if err != nil {
 			return err
 		}
 		var names, texts []string
 		for _, one := range all {
-			commands, err := at(all, one)
+			commands, err := at(o, all, one)
 			if err != nil {
 				return err
 			}

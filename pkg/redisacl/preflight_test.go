@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,8 +94,8 @@ func TestVolatileUsersAreGoneAfterARestart(t *testing.T) {
 	a.stands(c, rotation.Accepts, "")
 }
 
-// A Sentinel does not read the application's Secret.
-func TestSentinelThatComesInAsTheUserIsRefused(t *testing.T) {
+// A Sentinel does not read the application's Secret: it is asked about. A client may call itself one, and keeps no rotation from beginning.
+func TestSentinelThatComesInAsTheUserIsAskedAbout(t *testing.T) {
 	a := newApp(t, 1, redistest.Config{ACLFile: true})
 	a.nodes[0].Do(t, "ACL", "SETUSER", "backend", "~*", "&*", "+@all")
 	redistest.For(t, redistest.Config{Sentinel: true, Settings: []string{
@@ -103,9 +104,13 @@ func TestSentinelThatComesInAsTheUserIsRefused(t *testing.T) {
 	}})
 	within(t, "the Sentinel's connection", func() bool {
 		use, err := a.server.InUse(context.Background(), a.current)
-		return err == nil && len(use.Sessions) > 0
+		return err == nil && slices.ContainsFunc(use.Sessions, func(s rotation.Session) bool { return strings.HasPrefix(s.App, "sentinel-") })
 	})
-	a.refuses("a Sentinel at 127.0.0.1", "auth-user of a Sentinel")
+	_, asks, err := a.preflight()
+	a.must("preflight", err)
+	if len(asks) == 0 || !strings.Contains(asks[0].Note, "looks like a Sentinel") || asks[0].Consent != "" {
+		t.Errorf("it asks for %+v", asks)
+	}
 }
 
 // A Sentinel with a user of its own fails over to a replica that knows the next user.

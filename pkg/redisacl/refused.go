@@ -17,12 +17,14 @@ import (
 // before: the log has the last try alone, and of several who try one name within a minute, the last of them.
 func (s *Server) Refused(ctx context.Context, since time.Time, cs []rotation.Credential) (all []rotation.Refusal, err error) {
 	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {
-		found := make([][]rotation.Refusal, len(fl.up))
-		err := fl.each(func(i int, n *session) (err error) {
-			found[i], err = n.refused(ctx, s.now, since, cs)
-			return err
+		found, err := ask(ctx, fl, func(ctx context.Context, n *session) ([]rotation.Refusal, error) {
+			return n.refused(ctx, s.now, since, cs)
 		})
-		all = s.merge(slices.Concat(found...))
+		var lines []rotation.Refusal
+		for _, one := range found {
+			lines = append(lines, one.of...)
+		}
+		all = s.merge(lines)
 		return errors.Join(err, fl.whole())
 	})
 	return all, wrap(err, "who was refused as %s", names(cs))

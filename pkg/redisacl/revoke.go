@@ -10,14 +10,23 @@ import (
 // Revoke turns the user off at every node, and ends its connections there: being off does not end one that is open. Its password
 // stays, so that Install brings back the same. A user that does not exist is revoked already. After a crash in between, each node
 // is as it was, or lets nobody in; calling again ends what is left, and saves.
+//
+// A user that was not made here gets the target's mark: its password may be changed by then, and it still has to go.
 func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, _ seen, one at) error {
+	err := s.everywhere(ctx, s.may(c), func(ctx context.Context, o owners, _ seen, one at) error {
 		u := one.users[c.ID]
-		if u == nil {
+		switch o.whose(u, c) {
+		case nobodys, others:
 			return f(ctx)
+		case guests:
+			return one.n.leaves(ctx, f, o, c)
 		}
-		if u.on {
-			if err := one.n.effect(ctx, f, "ACL", "SETUSER", c.ID, "off"); err != nil {
+		words := []string{"ACL", "SETUSER", c.ID, "off"}
+		if o.mark != "" && u.mark() == "" {
+			words = append(words, "#"+o.mark)
+		}
+		if u.on || len(words) > 4 {
+			if err := one.n.effect(ctx, f, words...); err != nil {
 				return err
 			}
 		}
@@ -31,14 +40,11 @@ func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Creden
 
 // end ends the connections of a user. They are gone when the server has said so; what is left all the same is an error that may pass.
 func (n *session) end(ctx context.Context, f rotation.Fence, name string) error {
-	left, err := n.of(ctx, name)
-	if err != nil || len(left) == 0 {
-		return err
-	}
 	if err := n.effect(ctx, f, "CLIENT", "KILL", "USER", name); err != nil {
 		return err
 	}
-	if left, err = n.of(ctx, name); err == nil && len(left) > 0 {
+	left, err := n.of(ctx, name)
+	if err == nil && len(left) > 0 {
 		err = unavailable{fmt.Errorf("%d connections that were ended are still there", len(left))}
 	}
 	return err
@@ -47,11 +53,14 @@ func (n *session) end(ctx context.Context, f rotation.Fence, name string) error 
 // Erase deletes the user at every node, and has it saved, even where it is gone already: whoever came before may not have got that
 // far. It is refused while the user has connections anywhere.
 func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	err := s.everywhere(ctx, s.mayErase(c), func(ctx context.Context, _ seen, one at) error {
+	err := s.everywhere(ctx, s.mayErase(c), func(ctx context.Context, o owners, _ seen, one at) error {
 		var err error
-		if one.users[c.ID] == nil {
+		switch o.whose(one.users[c.ID], c) {
+		case nobodys, others:
 			err = f(ctx)
-		} else {
+		case guests:
+			err = one.n.leaves(ctx, f, o, c)
+		default:
 			err = one.n.effect(ctx, f, "ACL", "DELUSER", c.ID)
 		}
 		if err != nil {
@@ -63,17 +72,15 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 }
 
 // mayErase wants nobody to be connected: DELUSER would end him without a word.
-func (s *Server) mayErase(c rotation.Credential) func(context.Context, *fleet) error {
-	return func(ctx context.Context, fl *fleet) error {
-		if err := s.mayChange(c); err != nil {
+func (s *Server) mayErase(c rotation.Credential) func(context.Context, *fleet, seen, owners) error {
+	return func(ctx context.Context, fl *fleet, all seen, o owners) error {
+		if err := s.may(c)(ctx, fl, all, o); err != nil {
 			return err
 		}
-		return fl.each(func(_ int, n *session) error {
-			left, err := n.of(ctx, c.ID)
-			if err == nil && len(left) > 0 {
-				err = fmt.Errorf("%d connections of it are open: %w", len(left), rotation.ErrNotYet)
-			}
-			return err
-		})
+		left, err := fl.sessionsOf(ctx, all, o, c)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("at %s: %d connections of it are open: %w", left[0].Node, len(left), rotation.ErrNotYet)
+		}
+		return err
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Application is the name that every connection made here gives itself. Those that change something have it too, with runs after
-// it.
+// Application is the name that every connection made here gives itself, for people who look at CLIENT LIST. Nothing is exempt for it:
+// any client may have that name. Those that change something have it too, with runs after it.
 const Application = "kubectl-rotate"
 
 // runs is the name of connections of a run that may change something.
@@ -23,11 +23,8 @@ const Default = "default"
 // Server is a Redis or Valkey server of one or more nodes. It implements [rotation.Server]. Set the fields before the first call.
 // Calls may be made concurrently; they take turns. Close it after the last.
 type Server struct {
-	// Nodes gives the nodes that are known of, anew at each call.
+	// Nodes gives all nodes, anew at each call. Nobody logs in anywhere else, whatever a node announces.
 	Nodes func(context.Context) ([]Node, error)
-	// Find gives a node that others name and Nodes does not have, by its host and port. An error says why it cannot be
-	// reached. Nil finds none.
-	Find func(ctx context.Context, host, port string) (Node, error)
 	// Admin makes the changes.
 	Admin Admin
 	// TLS is how connections are secured. The zero value finds out.
@@ -38,12 +35,23 @@ type Server struct {
 	Now func() time.Time
 	// Timeout is how long one call may take. Zero is 30 s.
 	Timeout time.Duration
+	// Target is what identifies the target: users that are made here have it as their mark. "": they have none.
+	Target string
+	// Own gives the credentials that the target has: the one in the application's Secret, and those on record. Nil: none.
+	Own func(context.Context) ([]rotation.Credential, error)
+	// Leaked is true where the value in use has leaked: what whoever has it can do must not keep it from being replaced.
+	Leaked bool
+	// Agreed says whether the operator has agreed to questions of a kind. Nil: to none.
+	Agreed func(kind string) bool
+	// Note is told what an operator should know, once. Nil: nobody listens.
+	Note func(text string)
 
 	once  sync.Once
 	turn  chan struct{} // holds one token: whoever has it may use what is below
 	conns map[string]*session
 	alone bool
 	known []rotation.Secret // passwords of the admin that were met on the way
+	noted map[string]bool   // what Note was told
 	// firsts is when somebody was first seen to be turned away, by name and address.
 	firsts map[string]time.Time
 }
@@ -122,6 +130,20 @@ func (s *Server) now() time.Time {
 		return s.Now()
 	}
 	return time.Now()
+}
+
+func (s *Server) agreed(kind string) bool { return s.Agreed != nil && s.Agreed(kind) }
+
+// note tells the operator something. Only the call whose turn it is may do so.
+func (s *Server) note(text string) {
+	if s.Note == nil || s.noted[text] {
+		return
+	}
+	if s.noted == nil {
+		s.noted = map[string]bool{}
+	}
+	s.noted[text] = true
+	s.Note(text)
 }
 
 func (s *Server) admin() string { return or(s.Admin.User, Default) }

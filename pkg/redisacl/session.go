@@ -22,6 +22,7 @@ type session struct {
 	dialer *dialer
 	client *redis.Client
 	conn   *redis.Conn
+	leaked bool // the value in use has: a script that keeps the node from everything else is ended
 
 	// read at the beginning of each call, the storage at that of the first
 	storage storage
@@ -56,7 +57,7 @@ func (d *dialer) client(user string, password rotation.Secret) *redis.Client {
 
 // login connects the admin, with the first password that is accepted.
 func (s *Server) login(ctx context.Context, node Node) (*session, error) {
-	n := &session{node: node, dialer: &dialer{node: node, tls: s.TLS}}
+	n := &session{node: node, dialer: &dialer{node: node, tls: s.TLS}, leaked: s.Leaked}
 	passwords := append(append([]rotation.Secret{}, s.Admin.Passwords...), s.known...)
 	if len(passwords) == 0 {
 		passwords = []rotation.Secret{{}}
@@ -100,31 +101,60 @@ func (n *session) close() {
 	_ = n.client.Close()
 }
 
-// do runs one command.
+// do runs one command. A node that a script keeps busy has not run it: where the value in use has leaked, the script is ended first.
 func (n *session) do(ctx context.Context, args ...string) (any, error) {
-	answer, err := n.conn.Do(ctx, anys(args)...).Result()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
+	for try := 0; ; try++ {
+		answer, err := n.conn.Do(ctx, anys(args)...).Result()
+		if errors.Is(err, redis.Nil) {
+			return nil, nil
+		}
+		err = explain(err)
+		if code(err) != "BUSY" || !n.leaked || try == breakTries {
+			return answer, err
+		}
+		if failed := n.breakOff(ctx); failed != nil {
+			return nil, rotation.WithHint(fmt.Errorf("%w; ending the script: %w", err, failed), "end it with SCRIPT KILL, or restart the node")
+		}
 	}
-	return answer, explain(err)
+}
+
+// breakTries is how often a script is ended that keeps a node busy: whoever has the leaked value may start the next one.
+const breakTries = 200
+
+// breakOff ends the script or the function that a node is busy with. That there is none any more is no error.
+func (n *session) breakOff(ctx context.Context) error {
+	var errs []error
+	for _, kind := range []string{"SCRIPT", "FUNCTION"} {
+		err := explain(n.conn.Do(ctx, kind, "KILL").Err())
+		if err == nil || code(err) == "NOTBUSY" {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // batch is the answers to several commands that are sent at once, which takes one round trip. Each has to be a text.
 func (n *session) batch(ctx context.Context, commands [][]string) ([]string, error) {
-	pipe := n.conn.Pipeline()
-	sent := make([]*redis.Cmd, len(commands))
-	for i, args := range commands {
-		sent[i] = pipe.Do(ctx, anys(args)...)
-	}
-	_, _ = pipe.Exec(ctx) // each has an error of its own
 	texts := make([]string, len(commands))
-	for i, one := range sent {
+	for i, one := range n.send(ctx, commands) {
 		var err error
 		if texts[i], err = one.Text(); err != nil {
 			return nil, wrap(explain(err), "%s", command(commands[i]))
 		}
 	}
 	return texts, nil
+}
+
+// send sends several commands at once. Each has an error of its own.
+func (n *session) send(ctx context.Context, commands [][]string) []*redis.Cmd {
+	pipe := n.conn.Pipeline()
+	sent := make([]*redis.Cmd, len(commands))
+	for i, args := range commands {
+		sent[i] = pipe.Do(ctx, anys(args)...)
+	}
+	_, _ = pipe.Exec(ctx)
+	return sent
 }
 
 func anys(texts []string) []any {
@@ -219,9 +249,10 @@ func (n *session) users(ctx context.Context) (map[string]*user, error) {
 	return all, nil
 }
 
-// alone ends the connections of other runs, and marks this one as that of a run.
-func (n *session) alone(ctx context.Context) error {
-	all, err := n.clients(ctx)
+// alone ends the administrator's connections of other runs, and marks this one as that of a run. A client of another user may have
+// the same name: it is no run, and any number of them must not take time here.
+func (n *session) alone(ctx context.Context, admin string) error {
+	all, err := n.of(ctx, admin)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -13,10 +14,15 @@ import (
 // would. Where c has no value, the user alone is looked at. A node that could not be reached is unknown, and so is one
 // that others name and that nobody here knows the way to.
 func (s *Server) Standing(ctx context.Context, c rotation.Credential) ([]rotation.Standing, error) {
-	return s.standing(ctx, c, func(u *user) (rotation.Status, string) {
+	return s.standing(ctx, c, func(o owners, u *user) (rotation.Status, string) {
+		w := o.whose(u, c)
 		switch {
 		case u == nil:
 			return rotation.Absent, "ACL LIST: no such user"
+		case (w == others || w == guests) && c.Value.Empty():
+			return rotation.Absent, "ACL LIST: a user of that name is another target's"
+		case w == others || w == guests:
+			return rotation.Altered, "ACL LIST: a user of that name is another target's"
 		case !u.on:
 			return rotation.Quarantined, "ACL LIST: off"
 		case c.Value.Empty():
@@ -27,7 +33,7 @@ func (s *Server) Standing(ctx context.Context, c rotation.Credential) ([]rotatio
 			return rotation.Altered, "ACL LIST: it has another password"
 		}
 		return u.saved()
-	})
+	}, s.Leaked && !c.Value.Empty())
 }
 
 // saved is the end of what the list of users can tell: Unknown where a login has to be tried.
@@ -39,20 +45,33 @@ func (u *user) saved() (rotation.Status, string) {
 }
 
 // standing is by what judge makes of the user as a node knows him; where that is Unknown, a login decides.
-func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func(*user) (rotation.Status, string)) (places []rotation.Standing, err error) {
+//
+// Nodes that could not be reached are unknown, unless the call goes without them: the answer to a leak goes on where it can, and has them told
+// of the new version when they are back.
+func (s *Server) standing(ctx context.Context, c rotation.Credential, judge func(owners, *user) (rotation.Status, string), without bool) (places []rotation.Standing, err error) {
 	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {
+		o, err := s.owners(ctx)
+		if err != nil {
+			return err
+		}
 		all, err := fl.users(ctx)
 		if err != nil {
 			return err
 		}
 		for _, one := range all {
-			status, proof := judge(one.users[c.ID])
+			status, proof := judge(o, one.users[c.ID])
 			places = append(places, rotation.Standing{Where: one.n.node.Name, Status: status, Proof: proof})
 		}
 		if err := all.try(ctx, c, places); err != nil {
 			return err
 		}
-		places = append(places, fl.silent()...)
+		if !without {
+			places = append(places, fl.silent()...)
+			return nil
+		}
+		for _, d := range fl.down {
+			s.note(fmt.Sprintf("%s does not have the new version yet: %v", d.name, d.err))
+		}
 		return nil
 	})
 	if err != nil {
@@ -86,6 +105,8 @@ func (n *session) try(ctx context.Context, c rotation.Credential) (rotation.Stat
 		return "", "", err
 	case refusal(err):
 		return rotation.Unknown, "the password that ACL LIST has is refused: " + err.Error(), nil
+	case err != nil && n.leaked && n.full(ctx): // which whoever has the leaked value can bring about
+		return rotation.Accepts, "ACL LIST: on, with this password; a login could not be tried: all connections are used up", nil
 	case err != nil:
 		return rotation.Unknown, "trying to log in: " + err.Error(), nil
 	}
@@ -97,6 +118,17 @@ func (n *session) try(ctx context.Context, c rotation.Credential) (rotation.Stat
 		return rotation.Altered, fmt.Sprintf("the login became %q", who), nil
 	}
 	return rotation.Accepts, "AUTH as " + who, nil
+}
+
+// full says whether a node has no room for one more connection. What it says to the one that is too many is often lost.
+func (n *session) full(ctx context.Context) bool {
+	text, err := n.text(ctx, "INFO", "clients")
+	if err != nil {
+		return false
+	}
+	info := fields(strings.ReplaceAll(text, ":", "="), "\r\n")
+	most := atoi(info["maxclients"])
+	return most > 0 && atoi(info["connected_clients"]) >= most
 }
 
 // userOf asks, on the admin's connection, which user the connection has that HELLO was the answer to: a user may lack the right

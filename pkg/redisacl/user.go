@@ -13,6 +13,9 @@ import (
 // unfinished is the hash that a user has beside its own until it was looked at and saved. No password has it that anybody could find.
 var unfinished = strings.Repeat("0", sha256.Size*2)
 
+// unended is the hash that a user has beside its own from when a password was taken until the connections are ended that it has opened.
+var unended = strings.Repeat("0", sha256.Size*2-1) + "1"
+
 // user is a line of ACL LIST, taken apart.
 type user struct {
 	name   string
