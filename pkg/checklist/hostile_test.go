@@ -44,7 +44,7 @@ func TestNobodySpeaksToTheTerminal(t *testing.T) {
 				d := sit(t, width, 60)
 				o := &d.m.options
 				o.Style, o.Protected, o.Secret = style, attack, attack
-				o.Header = Header{attack, attack, attack, attack, attack}
+				o.Header = Header{attack, attack, attack, attack, attack, attack}
 				o.Commands = func(bool) (string, string) { return attack, attack }
 				d.see(planMsg{rotation.Intent{From: 1, To: 2, Attempt: 1, By: attack}, []rotation.Planned{
 					{Step: "begin", Goal: attack, Note: attack, Lines: []string{attack}, Items: items},
