@@ -148,6 +148,9 @@ func (c *Consumers) group(ctx context.Context, controllers []controller, pods []
 				byUID[ref.UID] = g // its ReplicaSet: the next pod need not ask
 			}
 		}
+		if !g.owns(p) {
+			g = add(stray(p, g.controller))
+		}
 		if c.reads(&p.Spec) || c.named(g.controller) {
 			g.pods = append(g.pods, p)
 		}
