@@ -19,7 +19,7 @@ var passing = []struct {
 	as   string
 }{
 	{regexp.MustCompile(`https://[0-9.:]+`), "https://SERVER"},
-	{regexp.MustCompile(`(?s)configuration: /.*? UTC`), "configuration: FILE"},
+	{regexp.MustCompile(`(?s)configuration:\s+/.*? UTC`), "configuration: FILE"},
 	{regexp.MustCompile(`backend-[a-z0-9]{8,10}-[a-z0-9]{5}`), "backend-POD"},
 	{regexp.MustCompile(`[0-9]{2}:[0-9]{2}:[0-9]{2}`), "00:00:00"},
 	{regexp.MustCompile(`  +~?[0-9.]+m?s( of ~[0-9.]+m?s)?\n`), "\n"},
