@@ -8,8 +8,33 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
+
+// acceptReassign agrees that what a login has come to own is given to its owner before it is dropped.
+const acceptReassign = "reassign"
+
+// consents are what --accept can agree to, one kind for each doubt. Whoever asks a new question adds a line.
+var consents = []string{
+	rotation.ConsentUnproven,
+	rotation.ConsentUsers,
+	rotation.ConsentUnrefused,
+	rotation.ConsentUnseen,
+	rotation.ConsentNodes,
+	rotation.ConsentUnknownGate,
+	rotation.ConsentStale,
+	rotation.ConsentLost,
+	rotation.ConsentGap,
+	rotation.ConsentBackup,
+	rotation.ConsentWindow,
+	acceptReassign,
+	redisacl.ConsentVolatile,
+	redisacl.ConsentUnknownNode,
+	redisacl.ConsentOwnership,
+	workload.ConsentCanary,
+}
 
 // consent answers the questions of a run: by the flags where they cover them, else by asking on the terminal.
 func (g *global) consent(o *opened, q request) func(context.Context, rotation.Question) error {

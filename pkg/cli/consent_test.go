@@ -64,6 +64,8 @@ func TestFlagsAgreeToWhatTheyCover(t *testing.T) {
 		{"not what is unproven", runFlags{yes: true}, rotation.ConsentUnproven, false},
 		{"nor what is stale", runFlags{yes: true}, rotation.ConsentStale, false},
 		{"that wants its own", runFlags{accept: []string{"stale"}}, rotation.ConsentStale, true},
+		{"an unproven version settles no other doubt", runFlags{yes: true, accept: []string{"unproven"}}, rotation.ConsentLost, false},
+		{"nor that users are not known", runFlags{yes: true, accept: []string{"unproven"}}, rotation.ConsentUsers, false},
 		{"and each only its own", runFlags{accept: []string{"stale"}}, rotation.ConsentUnproven, false},
 		{"nothing is agreed to by itself", runFlags{}, rotation.ConsentProceed, false},
 	} {

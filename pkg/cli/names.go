@@ -51,7 +51,7 @@ func completions(g *global, root *cobra.Command) {
 		"via":        {string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)},
 		"stragglers": {"wait", "terminate"},
 		"until":      rotation.StepNames(),
-		"accept":     {rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, rotation.ConsentBackup, rotation.ConsentWindow, acceptReassign},
+		"accept":     consents,
 	}
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "TARGET") {

@@ -25,14 +25,15 @@ type looks struct {
 	server func(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error)
 }
 
-// preflight is all that is looked at before the rotation of a login begins, whatever accepts it.
+// preflight is all that is looked at before the rotation of a login begins, whatever accepts it. What keeps others from being
+// locked out goes to Protect, which is inspected when a rotation goes on too.
 func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation.Record) ([]rotation.Item, error) {
+	o.Protect = append(o.Protect, func(ctx context.Context, rec rotation.Record) ([]rotation.Item, error) {
+		return o.noted(func(ctx context.Context) ([]string, error) { return elsewhere(ctx, in, l, leaving(rec)) })(ctx, rec)
+	})
 	return []func(context.Context, rotation.Record) ([]rotation.Item, error){
 		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in, l.renames) }),
 		o.noted(l.store.Preflight),
-		o.noted(func(ctx context.Context) ([]string, error) {
-			return elsewhere(ctx, in, l)
-		}),
 		o.asked(l.consumers.Preflight),
 		o.asked(func(ctx context.Context) ([]string, []rotation.Item, error) {
 			return outlasting(ctx, l.consumers, o.Soak, in.clients.Now())
@@ -129,14 +130,46 @@ func beside(ctx context.Context, consumers workload.Across, server string) (note
 	return nil, asks, nil
 }
 
-// elsewhere refuses where the login stands in a place that the rotation would not change: in another Secret of the
-// namespace, as far as those may be listed, in a variable or a ConfigMap of a consumer. What the configuration says to
-// ignore is left out.
-func elsewhere(ctx context.Context, in opening, l looks) (notes []string, err error) {
-	c := l.current
+// leaving are the credentials that a run of rec's intent leads away from, those with a value. The one in use may not be on
+// record yet.
+func leaving(rec rotation.Record) []rotation.Credential {
+	all := slices.DeleteFunc(rec.Others(), func(c rotation.Credential) bool { return c.Value.Empty() })
+	if rec.Current.V == 0 {
+		all = append(all, rec.Current)
+	}
+	return all
+}
+
+// elsewhere refuses where a login that is to go stands in a place that the rotation would not change: in another Secret of
+// the namespace, as far as those may be listed, in a variable or a ConfigMap of a consumer. What the configuration says to
+// ignore is left out. In an emergency that is told, and refuses nothing.
+func elsewhere(ctx context.Context, in opening, l looks, leaving []rotation.Credential) (notes []string, err error) {
+	found, notes, err := inSecrets(ctx, in, l, leaving)
+	if err == nil && l.renames { // else what names the login stays right
+		var more []string
+		var named []error
+		named, more, err = inSettings(ctx, in, l, leaving)
+		found, notes = append(found, named...), append(notes, more...)
+	}
+	switch {
+	case err != nil && in.leaked:
+		return append(notes, fmt.Sprintf("whether the login is used elsewhere is not known: %v", err)), nil
+	case err != nil || len(found) == 0:
+		return notes, err
+	case !in.leaked:
+		return notes, rotation.Refuse(found[0])
+	}
+	for _, f := range found {
+		notes = append(notes, f.Error())
+	}
+	return notes, nil
+}
+
+// inSecrets are the other Secrets that hold one of the credentials.
+func inSecrets(ctx context.Context, in opening, l looks, leaving []rotation.Credential) (found []error, notes []string, err error) {
 	others, ok, err := l.store.Others(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !ok {
 		notes = append(notes, fmt.Sprintf("other Secrets with the same login were not looked for: that takes the permission to list secrets in namespace %s", in.namespace))
@@ -146,31 +179,37 @@ func elsewhere(ctx context.Context, in opening, l looks) (notes []string, err er
 			return notes, err
 		}
 		name := "secret/" + s.Name
-		found, keys := secretdata.Locate(s.Data, c)
-		if len(keys) > 0 && !slices.Contains(in.target.Ignore, name) {
-			return notes, rotation.Refuse(rotation.WithHint(
-				fmt.Errorf("secret %s/%s holds the password of %s too (%s), and would keep the old one", s.Namespace, s.Name, c.ID, strings.Join(keys, ", ")),
-				fmt.Sprintf("add to the target: `also: [%s]`; if it has nothing to do with it: `ignore: [%s]`", flow(s.Name, found), name)))
-		}
-	}
-	if !l.renames {
-		return notes, nil // what names the login stays right
-	}
-	for _, one := range l.consumers {
-		settings, more, err := one.Settings(ctx)
-		if err != nil {
-			return notes, err
-		}
-		notes = append(notes, more...)
-		for _, s := range settings {
-			if secretdata.Names(s.Value, c.ID) && !slices.Contains(in.target.Ignore, s.Name) {
-				return notes, rotation.Refuse(rotation.WithHint(
-					fmt.Errorf("%s of %s names the login %s, which changes: it would not change with it", s.Source, reader(s), c.ID),
-					fmt.Sprintf("have it read the login from the Secret (secretKeyRef); if it is something else, add to the target: `ignore: [%s]`", s.Name)))
+		for _, c := range leaving {
+			at, keys := secretdata.Locate(s.Data, c)
+			if len(keys) > 0 && !slices.Contains(in.target.Ignore, name) {
+				found = append(found, rotation.WithHint(
+					fmt.Errorf("secret %s/%s holds the password of %s too (%s), and would keep the old one", s.Namespace, s.Name, c.ID, strings.Join(keys, ", ")),
+					fmt.Sprintf("add to the target: `also: [%s]`; if it has nothing to do with it: `ignore: [%s]`", flow(s.Name, at), name)))
 			}
 		}
 	}
-	return notes, nil
+	return found, notes, nil
+}
+
+// inSettings are the variables and ConfigMaps of consumers that name one of the logins.
+func inSettings(ctx context.Context, in opening, l looks, leaving []rotation.Credential) (found []error, notes []string, err error) {
+	for _, one := range l.consumers {
+		settings, more, err := one.Settings(ctx)
+		if err != nil {
+			return nil, notes, err
+		}
+		notes = append(notes, more...)
+		for _, s := range settings {
+			for _, c := range leaving {
+				if secretdata.Names(s.Value, c.ID) && !slices.Contains(in.target.Ignore, s.Name) {
+					found = append(found, rotation.WithHint(
+						fmt.Errorf("%s of %s names the login %s, which changes: it would not change with it", s.Source, reader(s), c.ID),
+						fmt.Sprintf("have it read the login from the Secret (secretKeyRef); if it is something else, add to the target: `ignore: [%s]`", s.Name)))
+				}
+			}
+		}
+	}
+	return found, notes, nil
 }
 
 // flow is a Secret of the given layout as a line of the configuration.

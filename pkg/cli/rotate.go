@@ -13,9 +13,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 // runFlags are the flags of every run: of a rotation and of the way back.
@@ -56,17 +54,6 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.output, "output", "o", "", "text, or json: one event a line (default: a screen where there is a terminal, else text)")
 	fs.StringVar(&f.via, "via", string(kube.ViaAuto), "the way to the server: auto, port-forward, exec, direct")
 	fs.StringVar(&f.until, "until", "", "stop after this step")
-}
-
-// acceptReassign agrees that what a login has come to own is given to its owner before it is dropped.
-const acceptReassign = "reassign"
-
-// consents are all kinds of doubt that --accept can settle, each by its own word.
-var consents = []string{
-	rotation.ConsentUnproven, rotation.ConsentStale, rotation.ConsentGap, rotation.ConsentBackup, rotation.ConsentWindow,
-	redisacl.ConsentVolatile, redisacl.ConsentUnknownNode, redisacl.ConsentOwnership,
-	workload.ConsentCanary,
-	acceptReassign,
 }
 
 // addBegin adds the flags that only matter when a rotation begins.
@@ -172,7 +159,9 @@ func (g *global) run(ctx context.Context, q request) error {
 		return err
 	}
 	defer o.close()
-	want := rotation.Want{Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who}
+	want := rotation.Want{
+		Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who, StartOver: q.covers(rotation.ConsentLost),
+	}
 	if q.dryRun {
 		if len(o.lacking) > 0 {
 			o.note("a rotation would be refused, since these permissions are missing:" + missingText(o.lacking))

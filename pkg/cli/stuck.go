@@ -31,6 +31,9 @@ func waitOf(t config.Target) time.Duration {
 // stuck is why the rotation under way does not go on by itself; "" where it does, or where there is none. It goes by what
 // was written down, and by who has the Lease now.
 func stuck(rec rotation.Record, s report.Status, wait time.Duration, now time.Time) string {
+	if err := rec.Check(); err != nil {
+		return err.Error()
+	}
 	if rec.Standby() || s.Phase == report.PhaseStandby {
 		return ""
 	}

@@ -38,6 +38,10 @@ func TestWhenARotationIsStuck(t *testing.T) {
 			}
 		})
 	}
+	lost := rotation.Record{Intent: &rotation.Intent{From: 1, To: 2, Attempt: 1, At: noon}, Saved: 2, Editions: []rotation.Edition{{N: 1, View: rotation.View{Active: 2}}}}
+	if got := stuck(lost, report.Status{RunKnown: true, Run: someone}, soak, noon); got != "the record has lost v1 (name not known) during the rotation from v1 to v2" {
+		t.Errorf("with a lost record: %q", got)
+	}
 	if got := stuck(rotation.Record{}, report.Status{Phase: report.PhaseStandby}, soak, noon); got != "" {
 		t.Errorf("in standby: %q", got)
 	}

@@ -48,8 +48,12 @@ func Glance(app, second *metav1.PartialObjectMetadata) (rotation.Record, About, 
 	if err != nil {
 		return rotation.Record{}, about, fmt.Errorf("secret %s/%s: %w", app.Namespace, app.Name, err)
 	}
-	rec := rotation.Record{Intent: l.Intent, High: l.High, Gone: l.Gone, Editions: l.Editions, Marks: l.Marks, Skipped: l.Skipped}
+	rec := rotation.Record{Intent: l.Intent, High: l.High, Gone: l.Gone, Editions: l.Editions, Marks: l.Marks, Skipped: l.Skipped, Names: l.Names,
+		Values: fmt.Sprintf("secret %s/%s", app.Namespace, Record(app.Name))}
 	if second == nil {
+		if len(l.Editions) > 0 {
+			rec.Saved = l.High
+		}
 		return rec, about, nil
 	}
 	var ids map[rotation.Version]string

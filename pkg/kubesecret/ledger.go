@@ -32,6 +32,9 @@ type ledger struct {
 	Editions []rotation.Edition                      `json:"editions,omitempty"`
 	Marks    map[string]time.Time                    `json:"marks,omitempty"`
 	Skipped  map[string]rotation.Skip                `json:"skipped,omitempty"`
+	// Names are the IDs of the versions that have a value, and of those of the intent: what is left to name them by
+	// if the second Secret is lost.
+	Names map[rotation.Version]string `json:"names,omitempty"`
 	// Fresh says that the newest edition came with the last write of all by [FieldManager], so that the API server's
 	// own time of that write is the edition's.
 	Fresh bool  `json:"fresh,omitempty"`
@@ -89,6 +92,8 @@ func (l ledger) check() error {
 		return errors.New("its highest version is negative")
 	case l.Intent != nil && (l.Intent.To < 1 || l.Intent.Attempt < 1):
 		return errors.New("its intent has no target or no number")
+	case l.Intent != nil && len(l.Editions) == 0:
+		return errors.New("it has an intent and no edition")
 	}
 	return nil
 }
@@ -98,8 +103,13 @@ func (l ledger) encode() (string, error) {
 	l.Format = format
 	if extra := len(l.Gone) - keptTombstones; extra > 0 {
 		l.Gone = maps.Clone(l.Gone)
-		for _, v := range slices.Sorted(maps.Keys(l.Gone))[:extra] {
-			delete(l.Gone, v)
+		for _, v := range slices.Sorted(maps.Keys(l.Gone)) {
+			if len(l.Gone) <= keptTombstones {
+				break
+			}
+			if l.Intent == nil || l.Gone[v].Attempt != l.Intent.Attempt { // else the version would count as lost
+				delete(l.Gone, v)
+			}
 		}
 	}
 	if extra := len(l.Editions) - keptEditions; extra > 0 {

@@ -23,7 +23,7 @@ func (s *Store) Note(ctx context.Context, revision string, change func(*rotation
 	}
 	next := rec.Clone()
 	change(&next)
-	if p.second == nil && p.grown(next) {
+	if p.keyLost() && p.grown(next) {
 		if p, err = s.open(ctx, p); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (p pair) grown(next rotation.Record) bool {
 	return len(next.Editions) > 0 && next.Latest().N != p.ledger.latestN()
 }
 
-// open makes the second Secret, with no value in it.
+// open makes the second Secret, with no value in it, or gives the one that is there a new key.
 func (s *Store) open(ctx context.Context, p pair) (pair, error) {
 	second, err := s.writeSecond(ctx, p, map[string][]byte{})
 	if err != nil {

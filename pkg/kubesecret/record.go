@@ -17,11 +17,19 @@ func (s *Store) record(p pair) (rotation.Record, error) {
 		Revision: p.revision(),
 		Intent:   p.ledger.Intent,
 		High:     max(p.ledger.High, p.values.high),
+		Saved:    p.saved(),
+		Names:    maps.Clone(p.ledger.Names),
+		Values:   fmt.Sprintf("secret %s/%s", s.Namespace, Record(s.Name)),
 		Live:     maps.Clone(p.values.live),
 		Gone:     maps.Clone(p.ledger.Gone),
 		Editions: slices.Clone(p.ledger.Editions),
 		Marks:    maps.Clone(p.ledger.Marks),
 		Skipped:  maps.Clone(p.ledger.Skipped),
+	}
+	if p.outdated() {
+		return rotation.Record{}, rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("%s: annotation %s is older than secret %s/%s, as if restored from a copy", s.secret(), AnnotationRecord, s.Namespace, Record(s.Name)),
+			fmt.Sprintf("put the newest one back, or remove it with `kubectl annotate -n %s secret %s %s-`: the next rotation then revokes all versions whose values are stored", s.Namespace, s.Name, AnnotationRecord)))
 	}
 	current, err := s.Parse(p.app.Data)
 	if err == nil {
@@ -119,6 +127,29 @@ func (p Place) differing(render func(rotation.View, map[rotation.Version]rotatio
 // annotationLost says whether the application's Secret was made anew by somebody since its first rotation: the second
 // Secret was written when there were editions, and there are none.
 func (p pair) annotationLost() bool { return len(p.ledger.Editions) == 0 && p.values.edition > 0 }
+
+// keyLost says whether the second Secret is not there, or was made by something else: it has no key.
+func (p pair) keyLost() bool { return p.second == nil || len(p.values.sealKey) == 0 }
+
+// saved is the highest version that the second Secret ever had a value of. It is made before the first edition: without
+// it, any version may have had one.
+func (p pair) saved() rotation.Version {
+	if p.keyLost() && len(p.ledger.Editions) > 0 {
+		return max(p.ledger.High, p.values.high)
+	}
+	return p.values.high
+}
+
+// outdated says whether the annotation is of a time before the second Secret was last written.
+func (p pair) outdated() bool {
+	return len(p.ledger.Editions) > 0 && p.ledger.latestN() < p.values.edition
+}
+
+// torn says whether a look may have come between two writes of another run: what it found would mean that something was
+// lost.
+func torn(p pair, rec rotation.Record, err error) bool {
+	return p.outdated() || err == nil && len(rec.Lost()) > 0
+}
 
 // baseline is the edition to go on from where the annotation was lost. Its number is beyond all that can have been
 // given out since the second Secret was written last, so that no label of an old template passes for a newer one.

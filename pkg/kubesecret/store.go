@@ -100,12 +100,23 @@ func (p pair) revision() string {
 // which the credential can't be found, is refused, with what there is instead. Where a rotation is under
 // way and somebody has made the application's Secret unreadable, it counts as edited: the rotation can mend it.
 func (s *Store) Load(ctx context.Context) (rotation.Record, error) {
-	p, err := s.look(ctx)
-	if err != nil {
-		return rotation.Record{}, err
+	before := ""
+	for range mostLooks {
+		p, err := s.look(ctx)
+		if err != nil {
+			return rotation.Record{}, err
+		}
+		rec, err := s.record(p)
+		if !torn(p, rec, err) || p.revision() == before {
+			return rec, err
+		}
+		before = p.revision()
 	}
-	return s.record(p)
+	return rotation.Record{}, fmt.Errorf("%s: %w", s.secret(), rotation.ErrConflict)
 }
+
+// mostLooks is how often a record is read until two reads in a row agree that something is lost.
+const mostLooks = 5
 
 // look reads all Secrets, from a quorum. The others come first: what one of them was written under is no newer than the
 // intent that is read after it.

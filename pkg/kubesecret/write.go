@@ -158,6 +158,7 @@ func (p pair) edition() int { return max(p.ledger.latestN(), p.values.edition) }
 
 // writeApp changes the application's Secret in one compare-and-swap: data, the record, other annotations.
 func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string][]byte, notes map[string]any) (*corev1.Secret, error) {
+	l.Names = s.names(p, l)
 	text, err := l.encode()
 	if err != nil {
 		return nil, fmt.Errorf("%s: encoding the record: %w", s.secret(), err)
@@ -166,17 +167,42 @@ func (s *Store) writeApp(ctx context.Context, p pair, l ledger, data map[string]
 	return s.patch(ctx, p, s.Namespace, p.app, data, notes)
 }
 
-// writeSecond changes the second Secret in one compare-and-swap, or makes it.
+// names are the IDs to write down under l. The one in use has its value in the Secret alone until it is staged.
+func (s *Store) names(p pair, l ledger) map[rotation.Version]string {
+	names := map[rotation.Version]string{}
+	if l.Intent != nil {
+		for _, v := range []rotation.Version{l.Intent.From, l.Intent.To} {
+			if id, ok := p.ledger.Names[v]; ok {
+				names[v] = id
+			}
+		}
+	}
+	for v, c := range p.values.live {
+		names[v] = c.ID
+	}
+	if n := len(l.Editions); n > 0 {
+		active := l.Editions[n-1].View.Active
+		current, err := s.Parse(p.app.Data)
+		if _, known := names[active]; !known && err == nil {
+			names[active] = current.ID
+		}
+	}
+	return names
+}
+
+// writeSecond changes the second Secret in one compare-and-swap, or makes it. It has a key from then on.
 func (s *Store) writeSecond(ctx context.Context, p pair, data map[string][]byte) (*corev1.Secret, error) {
 	notes := s.told(p, data)
+	if p.keyLost() {
+		key, err := newSealKey(s.random())
+		if err != nil {
+			return nil, fmt.Errorf("making a key for %s: %w", s.secret(), err)
+		}
+		data[keySeal] = key
+	}
 	if p.second != nil {
 		return s.patch(ctx, p, s.Namespace, p.second, data, notes)
 	}
-	key, err := newSealKey(s.random())
-	if err != nil {
-		return nil, fmt.Errorf("making a key for %s: %w", s.secret(), err)
-	}
-	data[keySeal] = key
 	said := map[string]string{"kubernetes.io/description": "The values of Secret " + s.Name + " by version, kept by kubectl rotate."}
 	for key, text := range notes {
 		said[key] = fmt.Sprint(text)

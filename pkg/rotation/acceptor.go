@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (a *acceptor) standing(ctx context.Context, c Credential, wanted ...Status)
 	for _, p := range places {
 		phase := judge(p.Status, wanted)
 		s.worsen(phase != Done, phase)
-		s.Items = append(s.Items, Item{Name: p.Where, Phase: phase, Note: p.note()})
+		s.Items = append(s.Items, Item{Name: p.Where, Phase: phase, Note: p.note(), Consent: doubtOf(phase, wanted)})
 		if s.Note == "" || phase == s.Phase {
 			s.Note = fmt.Sprintf("%s: %s", c.ID, p.note())
 		}
@@ -61,6 +62,17 @@ func (a *acceptor) standing(ctx context.Context, c Credential, wanted ...Status)
 		s.Note = fmt.Sprintf("%s, at %d places", s.Note, len(places))
 	}
 	return s, nil
+}
+
+// doubtOf is the kind of consent that a place takes which could not be proven to be in one of the wanted ways.
+func doubtOf(phase Phase, wanted []Status) string {
+	switch {
+	case phase != Doubtful:
+		return ""
+	case slices.Contains(wanted, Accepts):
+		return ConsentUnproven
+	}
+	return ConsentUnrefused
 }
 
 func (p Standing) note() string {
@@ -146,7 +158,7 @@ func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (Sta
 		return State{}, err
 	}
 	_, live := rec.Live[c.V]
-	s.worsen(live && rec.Marks[MarkQuarantined].IsZero(), ToDo)
+	s.worsen(live && a.mark(rec, MarkQuarantined).IsZero(), ToDo)
 	return s, nil
 }
 
@@ -170,7 +182,10 @@ func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 	if err != nil {
 		return fmt.Errorf("who uses %s: %w", c.ID, err)
 	}
-	s.worsen(!use.Known, Doubtful)
+	if !use.Known {
+		s.worsen(true, Doubtful)
+		s.Items = append(s.Items, Item{Name: c.ID, Phase: Doubtful, Note: a.untold(), Consent: ConsentUsers})
+	}
 	s.worsen(len(use.Silent) > 0, Waiting)
 	s.worsen(len(use.Sessions) > 0, ToDo)
 	return nil
@@ -190,6 +205,15 @@ func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 		}
 	}
 	return a.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkQuarantined, a.Now()) })
+}
+
+// mark is a time on record; zero where there is none, or where it is in the future: nothing would ever come after it.
+func (o *overlap) mark(rec Record, name string) time.Time {
+	at := rec.Marks[name]
+	if at.Sub(o.Now()) > ahead {
+		return time.Time{}
+	}
+	return at
 }
 
 // marked is marks with one more.

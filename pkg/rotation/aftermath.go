@@ -38,7 +38,7 @@ func (k *verifiers) sessions() Step {
 		Name: StepSessions,
 		Goal: "what was opened with the old version has ended",
 		Check: func(_ context.Context, rec Record) (State, error) {
-			at := rec.Marks[MarkEnded]
+			at := k.mark(rec, MarkEnded)
 			switch {
 			case at.IsZero():
 				return State{Phase: ToDo, Note: "sessions of before are still there"}, nil

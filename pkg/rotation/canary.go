@@ -73,7 +73,7 @@ func (o *overlap) tried(ctx context.Context, rec Record) (State, error) {
 	}
 	p := mine[0]
 	phase, note, err := o.health(ctx, rec, p)
-	return State{Phase: phase, Note: fmt.Sprintf("a copy of %s: %s", p.Of, note), Items: []Item{{Name: "pod/" + p.Name, Phase: phase, Note: note}}}, err
+	return State{Phase: phase, Note: fmt.Sprintf("a copy of %s: %s", p.Of, note), Items: []Item{{Name: "pod/" + p.Name, Phase: phase, Note: note, Consent: ConsentUnseen}}}, err
 }
 
 // health is how a canary fares.

@@ -21,7 +21,7 @@ func (o *overlap) drain() Step {
 func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	stragglers, err := o.stragglers(ctx, rec)
 	if err != nil || stragglers == nil {
-		return State{Phase: Doubtful, Note: o.untold()}, err
+		return State{Phase: Doubtful, Note: o.untold(), Consent: ConsentUsers}, err
 	}
 	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(o.apart(rec)))}
 	for _, n := range stragglers.silent {

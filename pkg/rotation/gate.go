@@ -134,7 +134,7 @@ func (w *watch) saw(item Item, now time.Time) {
 // judged is what is to be made of a gate, given for how long it has been as it is; with the end of a wait that ends by itself.
 func (o *overlap) judged(rec Record, g Gate, w *watch) (item Item, until time.Time) {
 	item = w.item
-	item.Name, item.MaySkip = g.Name, true
+	item.Name, item.MaySkip, item.Consent = g.Name, true, ConsentUnknownGate
 	if by, skipped := rec.Skipped[g.Name]; skipped {
 		return Item{Name: g.Name, Phase: Skipped, Note: by.note(), MaySkip: true}, time.Time{}
 	}

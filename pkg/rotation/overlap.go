@@ -29,6 +29,10 @@ type Options struct {
 	// shown; the others are what the operator has to agree to beside the rotation itself, and those with a Consent of their
 	// own are asked for one by one: agreeing is recorded.
 	Preflight []func(context.Context, Record) ([]Item, error)
+	// Protect is inspected before the first effect of every run: of one that begins, that goes on, that aborts, and in an
+	// emergency. It is what keeps a run from harming others than its target: who can write the record can have a run begin
+	// in the middle. The record that it is given has the run's own intent. Items are as those of Preflight.
+	Protect []func(context.Context, Record) ([]Item, error)
 	// Canary is how the target is tried by one pod before all others are handed it, and how what is left of that is found; nil:
 	// there is no way. TryFirst has it tried.
 	Canary   Canary
@@ -153,7 +157,7 @@ func (o *overlap) fence(ctx context.Context) error {
 	return o.mine(rec)
 }
 
-// mine says whether the record's intent is still the one this list is for.
+// mine says whether the record's intent is still the one this list is for, and the record can be relied on.
 func (o *overlap) mine(rec Record) error {
 	switch {
 	case rec.Intent == nil:
@@ -162,7 +166,7 @@ func (o *overlap) mine(rec Record) error {
 		return WithHint(fmt.Errorf("%s has decided for %v in the meantime: %w", rec.Intent.By, rec.Intent.To, ErrSuperseded),
 			"look at `kubectl rotate status` before you go on")
 	}
-	return nil
+	return rec.Check()
 }
 
 // begin makes the intent durable. Where nothing was on record, or the value in the Secret was on none,
@@ -218,7 +222,8 @@ func (o *overlap) preflight(ctx context.Context, rec Record) (State, error) {
 		return s, nil
 	}
 	o.without = nil
-	for _, look := range o.Preflight {
+	startOver := func(_ context.Context, rec Record) ([]Item, error) { return rec.startOver(o.intent.Compromised), nil }
+	for _, look := range append([]func(context.Context, Record) ([]Item, error){startOver}, o.Preflight...) {
 		items, err := look(ctx, rec)
 		if err != nil {
 			return State{}, err
@@ -265,10 +270,6 @@ func (o *overlap) stage() Step {
 			if !ok {
 				return State{Phase: ToDo, Note: fmt.Sprintf("%v has no value yet", o.intent.To)}, nil
 			}
-			if o.lost(rec) {
-				return State{Phase: Doubtful, Note: fmt.Sprintf(
-					"%v is on no record any more, so nothing can take it away: look for its login at the server yourself", o.intent.From)}, nil
-			}
 			return State{Phase: Done, Note: fmt.Sprintf("%v is %s", t.V, t.ID)}, nil
 		},
 		Apply: o.save,
@@ -283,15 +284,6 @@ func (o *overlap) unsaved(rec Record) bool {
 	return !saved && !retired
 }
 
-// lost says whether the version that this rotation leads away from has vanished from the record, as when somebody deletes
-// it: all that is said of the other versions would be true, since there are none. On the way back the version left
-// may never have been saved.
-func (o *overlap) lost(rec Record) bool {
-	_, saved := rec.Live[o.intent.From]
-	_, retired := rec.Gone[o.intent.From]
-	return !o.intent.Back && !saved && !retired
-}
-
 func (o *overlap) save(ctx context.Context, rec Record) error {
 	if o.unsaved(rec) {
 		c := rec.Current
@@ -300,6 +292,9 @@ func (o *overlap) save(ctx context.Context, rec Record) error {
 		}
 		c.V = rec.Active()
 		return o.Store.Stage(ctx, rec.Revision, c)
+	}
+	if o.intent.Back {
+		return Refuse(fmt.Errorf("%v has no value on record: there is no way back to it", o.intent.To))
 	}
 	current, ok := rec.Live[rec.Active()]
 	if !ok {

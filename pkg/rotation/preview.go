@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -54,7 +55,15 @@ func (p *preview) Note(_ context.Context, _ string, change func(*Record)) error 
 }
 
 func (p *preview) Retire(_ context.Context, _ string, v Version) error {
-	return p.write(func(r *Record) { delete(r.Live, v) })
+	return p.write(func(r *Record) {
+		gone := maps.Clone(r.Gone)
+		if gone == nil {
+			gone = map[Version]Tombstone{}
+		}
+		gone[v] = Tombstone{ID: r.Live[v].ID, At: p.now()}
+		r.Gone = gone
+		delete(r.Live, v)
+	})
 }
 
 // Planned is a step of a rotation that has not been made: how things stand, and what would be done.
@@ -75,6 +84,14 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 	if err != nil {
 		return Intent{}, nil, err
 	}
+	rec, err := r.Store.Load(ctx)
+	if err != nil {
+		return intent, nil, err
+	}
+	protected, err := r.protect(ctx, intent, rec)
+	if err != nil {
+		return intent, nil, err
+	}
 	real := r.Store
 	r.Store = &preview{Store: real, now: r.now}
 	r.Gates = atOnce(r.Gates)
@@ -86,6 +103,7 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 		}
 		plan = append(plan, p)
 	}
+	plan[0].Items = append(protected, plan[0].Items...)
 	return intent, plan, nil
 }
 

@@ -79,6 +79,9 @@ type Record struct {
 
 	Intent   *Intent
 	High     Version                // the highest number given out so far
+	Saved    Version                // the highest version whose value was ever saved; High where the store can no longer tell
+	Names    map[Version]string     // the IDs of versions, as they were written down beside the intent
+	Values   string                 // where the values are stored, for people
 	Live     map[Version]Credential // whose value is stored
 	Gone     map[Version]Tombstone  // which are past the point of no return, with or without a value still stored
 	Editions []Edition
@@ -94,7 +97,7 @@ func (r Record) Clone() Record {
 		c.Intent = &intent
 	}
 	c.Live, c.Gone, c.Marks, c.Skipped = maps.Clone(r.Live), maps.Clone(r.Gone), maps.Clone(r.Marks), maps.Clone(r.Skipped)
-	c.Editions = slices.Clone(r.Editions)
+	c.Editions, c.Names = slices.Clone(r.Editions), maps.Clone(r.Names)
 	return c
 }
 
@@ -110,7 +113,7 @@ func (r Record) Latest() Edition {
 func (r Record) Active() Version { return r.Latest().View.Active }
 
 // Standby says whether, by the record alone, nothing is pending: no intent, or one whose target
-// is active and the only value left.
+// is active and the only value left. A record that has lost a version of its intent is never in standby.
 func (r Record) Standby() bool {
 	if r.Intent == nil {
 		return true
@@ -121,7 +124,7 @@ func (r Record) Standby() bool {
 		return false
 	}
 	_, live := r.Live[to]
-	return len(r.Live) == 0 || live && len(r.Live) == 1
+	return len(r.Lost()) == 0 && (len(r.Live) == 0 || live && len(r.Live) == 1)
 }
 
 // Finished is when the last version was retired under the present intent; zero when none was.

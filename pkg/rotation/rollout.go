@@ -195,7 +195,7 @@ func (o *overlap) podItem(p Pod, editions []Edition, fits func(View) bool) Item 
 	item := Item{Name: "pod/" + p.Name, Phase: Done, Note: "ready"}
 	switch {
 	case p.Unreachable:
-		item.Phase, item.Note = Doubtful, "its node does not report; its sessions are ended at revoke"
+		item.Phase, item.Note, item.Consent = Doubtful, "its node does not report; its sessions are ended at revoke", ConsentNodes
 	case !allFit(MayHold(p, editions, o.Skew), fits) && p.Terminating:
 		item.Phase, item.Note = ToDo, "old, terminating"
 	case !allFit(MayHold(p, editions, o.Skew), fits):

@@ -120,7 +120,25 @@ func (r Rotation) runner(i Intent, w Want) *Runner {
 	return &Runner{
 		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), r.Until),
 		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Offer: r.Offer, Skips: r.Skips, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
+		Protect: func(ctx context.Context, rec Record) ([]Item, error) { return r.protect(ctx, i, rec) },
 	}
+}
+
+// protect inspects what keeps a run of intent i from harming others.
+func (r Rotation) protect(ctx context.Context, i Intent, rec Record) (all []Item, err error) {
+	rec = rec.Clone()
+	rec.Intent = &i
+	for _, inspect := range r.Protect {
+		items, err := inspect(ctx, rec)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			item.MaySkip = item.Consent != "" && item.Phase != Done
+			all = append(all, item)
+		}
+	}
+	return all, nil
 }
 
 // until cuts a list after the step of that name, or where it would be: not every list has every step.

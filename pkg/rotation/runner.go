@@ -15,14 +15,20 @@ type Question struct {
 	Text string // what will happen, what was seen, how it is undone
 }
 
-// The kinds of consent. A general yes covers only the first.
+// The kinds of consent, one for each doubt. A general yes covers only the first. Adapters have kinds of their own.
 const (
-	ConsentProceed  = "proceed"
-	ConsentUnproven = "unproven"
-	ConsentStale    = "stale"
-	ConsentGap      = "gap"    // requests may fail for a while: the old version and the new one cannot overlap
-	ConsentBackup   = "backup" // no backup was found that is young enough
-	ConsentWindow   = "window" // it is not the time for it
+	ConsentProceed     = "proceed"
+	ConsentUnproven    = "unproven"     // nothing proves what the server, or a pod that cannot be asked, makes of the new version
+	ConsentUsers       = "users"        // who still uses the old version is not known
+	ConsentUnrefused   = "unrefused"    // nothing proves that the server refuses the old version
+	ConsentUnseen      = "unseen"       // the server has not seen the canary use the new version
+	ConsentNodes       = "nodes"        // a node does not report: what its pods do is not known
+	ConsentUnknownGate = "unknown-gate" // a gate cannot be told at all
+	ConsentStale       = "stale"        // somebody else has changed the application's Secret
+	ConsentGap         = "gap"          // requests may fail for a while: the old version and the new one cannot overlap
+	ConsentBackup      = "backup"       // no backup was found that is young enough
+	ConsentWindow      = "window"       // it is not the time for it
+	ConsentLost        = "lost-record"  // the record has lost versions, which no rotation will revoke
 	// ConsentGate is the kind of what Offer asks; no consent given beforehand covers it.
 	ConsentGate = "gate"
 )
@@ -40,12 +46,14 @@ type Runner struct {
 	Hold    func(context.Context) (held bool, err error)    // asked before each effect, which it may keep waiting; nil: nothing does
 	Offer   func(context.Context, Question) (Answer, error) // asked what to do about gates that have failed; nil: the run fails
 	Skips   func() []string                                 // names of gates that the operator has said to skip so far; nil: none
+	Protect func(context.Context, Record) ([]Item, error)   // inspected before the first effect; nil: nothing is
 	Timeout time.Duration                                   // how long a step may wait for something that has no set time; 0: nothing is waited for
 	Limit   time.Duration                                   // how long one look or one effect may take, by the wall clock; 0: no limit of its own
 	Wake    <-chan struct{}                                 // says that a consumer has changed; nil: they are looked at more often instead
 	Now     func() time.Time                                // nil: the local clock
 
 	agreed   map[string]bool
+	guarded  bool // Protect was inspected
 	said     map[string]Event
 	skipping []string  // what an answer to Offer has said to skip
 	patient  time.Time // until when Offer is not asked again
@@ -135,14 +143,16 @@ func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err err
 	case Done:
 		return i + 1, s, nil
 	case Doubtful:
-		if err := r.ask(ctx, step, ConsentUnproven, s.detail()); err != nil {
-			return i, s, err
+		for _, d := range r.doubts(step, s) {
+			if err := r.ask(ctx, step, d); err != nil {
+				return i, s, err
+			}
 		}
 		return i + 1, s, nil
 	case Waiting, Failed:
 		return i, s, nil
 	case Stale:
-		if err := r.ask(ctx, step, ConsentStale, s.detail()); err != nil {
+		if err := r.ask(ctx, step, doubt{kind: ConsentStale, subjects: []string{s.Note}, text: s.detail()}); err != nil {
 			return i, s, err
 		}
 	}
@@ -187,7 +197,7 @@ func (r *Runner) resurvey(ctx context.Context, i int) (int, State, error) {
 		if err != nil {
 			return i, s, fmt.Errorf("looking at %s again: %w", step.Name, err)
 		}
-		if s.Phase != Done && (s.Phase != Doubtful || !r.agreed[step.Name+ConsentUnproven]) {
+		if s.Phase != Done && (s.Phase != Doubtful || len(r.doubts(step, s)) > 0) {
 			return j, s, nil
 		}
 	}
@@ -200,6 +210,9 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	if step.Apply == nil {
 		return i, s, nil
 	}
+	if err := r.protect(ctx, step, rec, s); err != nil {
+		return i, s, err
+	}
 	asked := State{Note: step.Ask}
 	if step.Guard != nil {
 		g, err := r.guard(ctx, step, rec)
@@ -211,7 +224,7 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 		}
 	}
 	if step.Ask != "" {
-		if err := r.ask(ctx, step, step.consent(), asked.detail()); err != nil {
+		if err := r.ask(ctx, step, doubt{kind: step.consent(), text: asked.detail()}); err != nil {
 			return i, s, err
 		}
 	}
@@ -225,6 +238,21 @@ func (r *Runner) act(ctx context.Context, i int, rec Record, s State) (int, Stat
 	return i, s, late(ctx, step.Apply(ctx, rec))
 }
 
+// protect inspects, before the first effect of a run, what keeps it from harming others.
+func (r *Runner) protect(ctx context.Context, step Step, rec Record, s State) error {
+	if r.Protect == nil || r.guarded {
+		return nil
+	}
+	limited, cancel := r.limit(ctx)
+	defer cancel()
+	items, err := r.Protect(limited, rec)
+	if err == nil {
+		_, err = r.askEach(ctx, step, s, items)
+	}
+	r.guarded = err == nil
+	return late(limited, err)
+}
+
 // askEach shows what was looked at before a step, and asks for each item that wants a consent of its own. It gives the
 // others.
 func (r *Runner) askEach(ctx context.Context, step Step, s State, items []Item) (others []Item, err error) {
@@ -236,7 +264,7 @@ func (r *Runner) askEach(ctx context.Context, step Step, s State, items []Item) 
 			others = append(others, i)
 			continue
 		}
-		if err := r.ask(ctx, step, i.Consent, i.Name+": "+i.Note); err != nil {
+		if err := r.ask(ctx, step, doubt{kind: i.Consent, subjects: []string{i.Name}, text: i.Name + ": " + i.Note}); err != nil {
 			return nil, err
 		}
 	}
@@ -258,25 +286,6 @@ func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error
 		r.say(step, g)
 	}
 	return g, late(ctx, err)
-}
-
-// ask wants one consent, and remembers it for the rest of the run.
-func (r *Runner) ask(ctx context.Context, step Step, kind, text string) error {
-	key := step.Name + kind
-	if r.agreed[key] {
-		return nil
-	}
-	if r.Consent == nil {
-		return WithHint(fmt.Errorf("%s: %w", text, ErrConsent), "agree with --yes, or --accept="+kind)
-	}
-	if err := r.Consent(ctx, Question{Step: step.Name, Kind: kind, Text: text}); err != nil {
-		return err
-	}
-	if r.agreed == nil {
-		r.agreed = map[string]bool{}
-	}
-	r.agreed[key] = true
-	return nil
 }
 
 // Survey looks at every step and changes nothing. A step that could not be looked at has its error as its note.

@@ -338,3 +338,33 @@ func TestRestIsLongerWhereNothingCanHappenSoon(t *testing.T) {
 		}
 	}
 }
+
+// What protects others is inspected before the first effect of every run, wherever it begins, once: whoever can write the record can
+// have a run go on in the middle.
+func TestWhatProtectsOthersIsInspectedBeforeTheFirstEffect(t *testing.T) {
+	for _, done := range []bool{false, true} { // whether the step before is done already
+		s := newScript(t)
+		first, second := done, false
+		s.step(StepBegin, &first)
+		s.step(StepInstall, &second)
+		inspected := 0
+		refused := Refuse(errors.New("it is another's"))
+		s.Protect = func(context.Context, Record) ([]Item, error) { inspected++; return nil, refused }
+		if _, _, err := s.Run(t.Context()); !errors.Is(err, ErrRefused) || second || first != done {
+			t.Errorf("the run came to %v, with %v and %v", err, first, second)
+		}
+		refused = nil
+		if outcome, _, err := s.Run(t.Context()); outcome != Finished || err != nil || inspected != 2 {
+			t.Errorf("%s, %v, inspected %d times", outcome, err, inspected)
+		}
+		asked := ""
+		s.guarded, second = false, false
+		s.Protect = func(context.Context, Record) ([]Item, error) {
+			return []Item{{Name: "login", Consent: "altered", Phase: ToDo, MaySkip: true}}, nil
+		}
+		s.Consent = func(_ context.Context, q Question) error { asked = q.Kind; return ErrConsent }
+		if _, _, err := s.Run(t.Context()); !errors.Is(err, ErrConsent) || asked != "altered" || second {
+			t.Errorf("%v, asked for %q", err, asked)
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (o *overlap) soak() Step {
 
 // soaked is whether the other versions have been refused for long enough.
 func (o *overlap) soaked(rec Record) State {
-	since := rec.Marks[MarkQuarantined]
+	since := o.mark(rec, MarkQuarantined)
 	switch {
 	case !rec.leaving():
 		return State{Phase: Done, Note: "nothing is left to be missed"}
@@ -51,7 +51,7 @@ func (o *overlap) soaked(rec Record) State {
 // missed adds to a soak's state who has been turned away. That holds nothing up: who it is may have no business there. While
 // somebody tries again and again, what is said stays the same.
 func (o *overlap) missed(ctx context.Context, rec Record, s State) State {
-	since := rec.Marks[MarkQuarantined]
+	since := o.mark(rec, MarkQuarantined)
 	if o.Missed == nil || !rec.leaving() || !published(rec) || since.IsZero() {
 		return s
 	}

@@ -14,7 +14,7 @@ const (
 	ToDo    Phase = "to do"   // false, and Apply can make it true
 	Waiting Phase = "waiting" // false, and will become true without us, or cannot yet
 	Failed  Phase = "failed"  // false, and will not become true by waiting
-	// Doubtful: it looks true, and nothing proved it. It asks for consent of the kind "unproven".
+	// Doubtful: it looks true, and nothing proved it. It asks for consent, of the kinds that its items or itself name.
 	Doubtful Phase = "unproven"
 	// Stale: what was true was made false by somebody else. It asks for consent of the kind "stale"
 	// before it is made true again.
@@ -27,6 +27,8 @@ type State struct {
 	Note  string    // the evidence in words: "0 sessions of backend_v1"
 	Items []Item    // one per pod, node, session or workload, where that helps
 	Until time.Time // a wait that ends by itself at this time
+	// Consent is the kind of consent that a Doubtful state without doubtful items takes; "" is ConsentUnproven.
+	Consent string
 }
 
 // Item is one line of a step's evidence.
@@ -37,7 +39,8 @@ type Item struct {
 	Note  string `json:"note,omitempty"`
 	// MaySkip is true of what an operator can decide to go on without: a gate, something looked at before the beginning.
 	MaySkip bool `json:"maySkip,omitempty"`
-	// Consent is the kind of consent that it takes to begin without it, where that is one of its own.
+	// Consent is the kind of consent that it takes to begin without it, where that is one of its own; of a Doubtful item, to
+	// go on in spite of it.
 	Consent string `json:"-"`
 }
 

@@ -36,7 +36,7 @@ func TestRedisWithNothingButAPassword(t *testing.T) {
 	if now.password == old.password || !w.accepted("redis-0", old) || !w.accepted("redis-0", now) {
 		t.Error("both passwords should be valid by now")
 	}
-	if r := w.as("admin", "redis", "--yes", "--soak=0", "--accept=volatile,unproven"); r.code != 0 {
+	if r := w.as("admin", "redis", "--yes", "--soak=0", "--accept=volatile,users"); r.code != 0 {
 		t.Fatal(r)
 	}
 	if w.accepted("redis-0", old) || !w.accepted("redis-0", now) {
