@@ -176,7 +176,7 @@ func inSecrets(ctx context.Context, in opening, l looks, leaving []rotation.Cred
 	}
 	for _, s := range others {
 		if err := ctx.Err(); err != nil {
-			return notes, err
+			return nil, notes, err
 		}
 		name := "secret/" + s.Name
 		for _, c := range leaving {

@@ -70,30 +70,34 @@ func (a *Asked) Probe(ctx context.Context, workloads []rotation.Workload, want r
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			r.Status, r.Proof = a.ask(ctx, r.Workload, p, want, unknown)
+			a.ask(ctx, r, p, want, unknown)
 		})
 	}
 	all.Wait()
 	return replies, ctx.Err()
 }
 
-// ask is what one pod makes of the versions.
-func (a *Asked) ask(ctx context.Context, workload string, p rotation.Pod, want rotation.Wanted, unknown reading) (rotation.Status, string) {
+// ask fills in what one pod makes of the versions.
+func (a *Asked) ask(ctx context.Context, r *rotation.Reply, p rotation.Pod, want rotation.Wanted, unknown reading) {
 	switch {
-	case a.Covers != nil && !a.Covers(workload):
-		return rotation.Unproven, "not asked: the probe is not for its workload"
+	case a.Covers != nil && !a.Covers(r.Workload):
+		r.Status, r.Proof = rotation.Unproven, "not asked: the probe is not for its workload"
+		return
 	case !p.Ready && !p.Terminating:
-		return rotation.Unknown, "starting"
+		r.Status, r.Proof = rotation.Unknown, "starting"
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	v := a.visit(workload, p.Name)
+	v := a.visit(r.Workload, p.Name)
 	defer v.close()
-	v.unknown, v.issues = unknown, a.issues(workload)
+	v.unknown, v.issues, v.urgent = unknown, a.issues(r.Workload), want.Urgent
 	if a.Issue != nil && !v.issues && a.issued() == nil {
-		return rotation.Unknown, "no pod has issued a token yet that one for it could be made like"
+		r.Status, r.Proof = rotation.Unknown, "no pod has issued a token yet that one for it could be made like"
+		return
 	}
-	return v.judge(ctx, want)
+	r.Status, r.Proof = v.judge(ctx, want)
+	r.Faults = v.faults
 }
 
 // Lifetime is how long an issued token is valid, the leeway of those who verify it included: the longer of what is said of

@@ -414,3 +414,52 @@ func TestNoClaimsOfAStrangerAreSigned(t *testing.T) {
 		})
 	}
 }
+
+// In an emergency a pod is judged by what it makes of the stolen key. All else that is wrong with it is told, and holds nothing up;
+// at any other time it does.
+func TestInAnEmergencyTheStolenKeyDecides(t *testing.T) {
+	both := map[string]string{"jwt-secret-v1": first, "jwt-secret-v2": second}
+	only2 := map[string]string{"jwt-secret-v2": second}
+	for name, c := range map[string]struct {
+		pod    service
+		status rotation.Status // in an emergency
+		proof  string
+		faults []string
+	}{
+		"nothing else is wrong":               {service{keys: only2}, rotation.Accepts, "refuses jwt-secret-v1", nil},
+		"it accepts expired tokens":           {service{keys: only2, eager: true}, rotation.Accepts, "refuses jwt-secret-v1", []string{"expired a day ago"}},
+		"it accepts tokens without signature": {service{keys: only2, naive: true}, rotation.Accepts, "refuses jwt-secret-v1", []string{"alg none"}},
+		"it accepts both": {service{keys: only2, naive: true, eager: true}, rotation.Accepts, "refuses jwt-secret-v1",
+			[]string{"alg none", "expired a day ago"}},
+		"it signs by another algorithm": {service{keys: only2, alg: "HS512", said: "HS256", eager: true}, rotation.Altered, "refuses jwt-secret-v2", []string{`"HS512"`}},
+		"it still accepts the stolen key, and expired tokens": {service{keys: both, eager: true}, rotation.Altered, "still accepts jwt-secret-v1",
+			[]string{"expired a day ago"}},
+		"it knows the stolen key alone": {service{keys: map[string]string{"jwt-secret-v1": first}}, rotation.Altered, "refuses jwt-secret-v2", nil},
+		"it fails whatever it is asked": {service{keys: only2, broken: true}, rotation.Unknown, "status 500", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.pod.life, c.pod.active = 15*time.Minute, "jwt-secret-v2"
+			if c.pod.keys["jwt-secret-v2"] == "" {
+				c.pod.active = "jwt-secret-v1"
+			}
+			if c.pod.alg == "" {
+				c.pod.alg = "HS256"
+			}
+			want := rotation.Wanted{Accept: []rotation.Credential{v2}, Refuse: []rotation.Credential{v1}, Urgent: true}
+			got := ask(t, asking(t, c.pod), want)
+			if got.Status != c.status || !strings.Contains(got.Proof, c.proof) || len(got.Faults) != len(c.faults) {
+				t.Errorf("%s (%s), faults %q; want %s (%s), %q", got.Status, got.Proof, got.Faults, c.status, c.proof, c.faults)
+			}
+			for i := range min(len(got.Faults), len(c.faults)) {
+				if !strings.Contains(got.Faults[i], c.faults[i]) {
+					t.Errorf("fault %q, want %q", got.Faults[i], c.faults[i])
+				}
+			}
+			want.Urgent = false
+			got = ask(t, asking(t, c.pod), want)
+			if len(got.Faults) > 0 || (got.Status == rotation.Accepts) != (c.status == rotation.Accepts && len(c.faults) == 0) {
+				t.Errorf("at any other time: %s (%s), %q", got.Status, got.Proof, got.Faults)
+			}
+		})
+	}
+}

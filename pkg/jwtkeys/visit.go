@@ -28,6 +28,8 @@ type visit struct {
 	base      string
 	unknown   reading // a key that nobody knows
 	issues    bool    // the pod issues tokens
+	urgent    bool    // what is wrong beside what is wanted becomes a fault
+	faults    []string
 }
 
 func (a *Asked) visit(workload, pod string) *visit {
@@ -98,11 +100,11 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 	}
 	m, err := modelOf(token)
 	if err != nil {
-		return rotation.Altered, err.Error()
+		return v.fault(err.Error())
 	}
 	_, method := v.keys(want.Accept[0])
 	if alg, _ := m.header["alg"].(string); alg != method {
-		return rotation.Altered, fmt.Sprintf("issues tokens that are signed with %s, and not with %s", rotation.Said(alg), method)
+		return v.fault(fmt.Sprintf("issues tokens that are signed with %s, and not with %s", rotation.Said(alg), method))
 	}
 	if v.ours(token, want) {
 		v.keep(m)
@@ -119,6 +121,15 @@ func (v *visit) signs(ctx context.Context, want rotation.Wanted) (rotation.Statu
 		}
 	}
 	return rotation.Altered, "issues under another key than " + want.Sign.ID
+}
+
+// fault is something wrong with the pod that is neither about the versions wanted nor about those refused.
+func (v *visit) fault(what string) (rotation.Status, string) {
+	if !v.urgent {
+		return rotation.Altered, what
+	}
+	v.faults = append(v.faults, what)
+	return rotation.Accepts, what
 }
 
 // ours says whether a token is signed with one of the wanted's keys.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,8 @@ type Wanted struct {
 	Accept []Credential // what was signed with one of these is accepted
 	Refuse []Credential // and with one of these refused, while the same under one of Accept passes
 	Sign   *Credential  // what a pod issues is signed with this; nil: it may be any
+	// Urgent has a pod judged by Accept and Refuse alone. What else is wrong with it is told as a fault.
+	Urgent bool
 }
 
 // Reply is what one pod made of the versions. Its status is Accepts where all was as wanted, Altered where something was
@@ -32,6 +35,8 @@ type Reply struct {
 	Pod      string
 	Status   Status
 	Proof    string // "accepts jwt-secret-v2, issues under jwt-secret-v1"
+	// Faults are what else is wrong with the pod, and no matter of the rotation: "accepts a token that expired a day ago".
+	Faults []string
 }
 
 // asks is what a spread has pods asked, beside what they were handed; ok is false where there is nobody who could.
@@ -89,6 +94,9 @@ func (o *overlap) answered(a spread, workloads []Workload, answers []Reply, s St
 			answer := answerOf(w, p, answers)
 			phase := o.judgeAnswer(a, w, p, answer.Status, wrong)
 			item := Item{Name: "pod/" + p.Name, Of: w.Name, Phase: phase, Note: answer.Proof}
+			if p.Unreachable {
+				item.Consent = ConsentNodes
+			}
 			switch answer.Status {
 			case Accepts:
 				proven++
@@ -99,8 +107,26 @@ func (o *overlap) answered(a spread, workloads []Workload, answers []Reply, s St
 			s.Items = append(s.Items, item)
 		}
 	}
-	s.Note = fmt.Sprintf("%d of %d pods proven%s", proven, len(s.Items), unproven)
+	s.Note = fmt.Sprintf("%d of %d pods proven%s%s", proven, len(s.Items), unproven, faults(answers))
 	return s
+}
+
+// faults tells what else is wrong with pods, each thing once, with the names of the pods.
+func faults(answers []Reply) (text string) {
+	var all []string
+	pods := map[string][]string{}
+	for _, a := range answers {
+		for _, f := range a.Faults {
+			if pods[f] == nil {
+				all = append(all, f)
+			}
+			pods[f] = append(pods[f], "pod/"+a.Pod)
+		}
+	}
+	for _, f := range all {
+		text += fmt.Sprintf("; not fixed by this rotation: %s %s", strings.Join(pods[f], ", "), f)
+	}
+	return text
 }
 
 func answerOf(w Workload, p Pod, answers []Reply) Reply {

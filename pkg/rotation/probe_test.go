@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -197,5 +198,56 @@ func TestPhaseOfWhatPodsVerifyWith(t *testing.T) {
 		if got := PhaseOf(Record{Intent: &toSecond, Live: live(1, 2), Editions: c.editions, Marks: c.marks}); got != c.want {
 			t.Errorf("phase is %q, want %q", got, c.want)
 		}
+	}
+}
+
+// faulty is a Probed whose pods do as wanted, and have faults of their own. Without an emergency those count.
+type faulty struct {
+	oracle
+	faults map[string][]string
+}
+
+func (f *faulty) Probe(ctx context.Context, workloads []Workload, want Wanted) ([]Reply, error) {
+	all, err := f.oracle.Probe(ctx, workloads, want)
+	for i := range all {
+		switch faults := f.faults[all[i].Pod]; {
+		case want.Urgent:
+			all[i].Faults = faults
+		case len(faults) > 0:
+			all[i].Status, all[i].Proof = Altered, faults[0]
+		}
+	}
+	return all, err
+}
+
+// An emergency ends once the stolen key is refused on every pod, with what else is wrong by name; it does not end before. An ordinary
+// rotation does not go on.
+func TestAnEmergencyEndsWhenTheStolenKeyIsRefused(t *testing.T) {
+	leak := Intent{From: 1, To: 2, Attempt: 1, Compromised: true}
+	expired, none := "accepts a token that expired a day ago", "accepts a token without a signature"
+	for _, c := range []struct {
+		name   string
+		intent Intent
+		says   map[string]Status
+		faults map[string][]string
+		want   Phase
+		note   string
+	}{
+		{"nothing else is wrong", leak, map[string]Status{"a": Accepts, "b": Accepts}, nil, Done, "2 of 2 pods proven"},
+		{"all accept expired tokens, and one more", leak, map[string]Status{"a": Accepts, "b": Accepts},
+			map[string][]string{"a": {expired, none}, "b": {expired}}, Done,
+			"not fixed by this rotation: pod/a, pod/b " + expired + "; not fixed by this rotation: pod/a " + none},
+		{"one still accepts the stolen key", leak, map[string]Status{"a": Accepts, "b": Altered}, map[string][]string{"a": {expired}}, ToDo, "pod/a " + expired},
+		{"an ordinary rotation", toSecond, map[string]Status{"a": Accepts, "b": Accepts}, map[string][]string{"a": {expired}, "b": {expired}}, ToDo, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, _, rec := verifying(c.intent, c.says, "a", "b")
+			k.System = &faulty{oracle{says: c.says}, c.faults}
+			rec.Editions = editions(only(1), only(2))
+			s, err := k.forget().Check(t.Context(), rec)
+			if err != nil || s.Phase != c.want || !strings.Contains(s.Note, c.note) {
+				t.Errorf("%q (%s), %v; want %q (%s)", s.Phase, s.Note, err, c.want, c.note)
+			}
+		})
 	}
 }

@@ -60,7 +60,7 @@ func (k *verifiers) rollout() Step {
 	rollout := k.overlap.rollout()
 	check, apply := rollout.Check, rollout.Apply
 	again := func(rec Record, s State) bool {
-		return !k.intent.Compromised && !rec.Marks[MarkIdle].IsZero() && slices.ContainsFunc(s.Items, func(i Item) bool { return i.Phase == ToDo })
+		return !k.intent.Compromised && !k.mark(rec, MarkIdle).IsZero() && slices.ContainsFunc(s.Items, func(i Item) bool { return i.Phase == ToDo })
 	}
 	rollout.Check = func(ctx context.Context, rec Record) (State, error) {
 		s, err := check(ctx, rec)
@@ -68,7 +68,7 @@ func (k *verifiers) rollout() Step {
 		return s, err
 	}
 	rollout.Apply = func(ctx context.Context, rec Record) error {
-		if rec.Marks[MarkIdle].IsZero() || k.intent.Compromised {
+		if k.mark(rec, MarkIdle).IsZero() || k.intent.Compromised {
 			return apply(ctx, rec)
 		}
 		return k.Store.Note(ctx, rec.Revision, func(r *Record) {
@@ -86,7 +86,7 @@ func (k *verifiers) outlive() Step {
 		Name: StepDrain,
 		Goal: "everything issued under the old version has expired",
 		Check: func(ctx context.Context, rec Record) (State, error) {
-			idle := rec.Marks[MarkIdle]
+			idle := k.mark(rec, MarkIdle)
 			switch {
 			case !published(rec):
 				return State{Phase: Done, Note: "nothing was ever issued under it"}, nil
@@ -160,7 +160,7 @@ func (k *verifiers) forget() Step {
 	step := k.everywhere(spread{
 		name: StepForget, goal: "no pod accepts the old version", fits: k.alone, settles: true,
 		want: func(rec Record, target Credential) Wanted {
-			want := Wanted{Accept: []Credential{target}}
+			want := Wanted{Accept: []Credential{target}, Urgent: k.intent.Compromised}
 			for _, c := range rec.Others() {
 				if !c.Value.Empty() {
 					want.Refuse = append(want.Refuse, c)
