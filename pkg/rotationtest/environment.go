@@ -42,7 +42,7 @@ func (w *World) environment() (moves []move) {
 	case w.watched:
 		add(false, "the gate becomes bad", func(w *World) { w.ill = true })
 	}
-	return moves
+	return append(moves, w.forgeries()...)
 }
 
 // replace makes the pod of slot i leave, and a new one from the template take its place.

@@ -138,13 +138,19 @@ func (w *World) record() rotation.Record {
 		Live: map[rotation.Version]rotation.Credential{}, Gone: map[rotation.Version]rotation.Tombstone{},
 		Marks: map[string]time.Time{},
 	}
-	r.Current = credential(w.active())
+	r.Current, r.Edited = w.credential(w.active()), w.tenant.held != own
+	if r.Edited {
+		r.Current = w.tenant.held.credential(0)
+	}
 	for v := uint8(1); v < maxVersions; v++ {
 		if w.live&(1<<v) != 0 {
-			r.Live[rotation.Version(v)] = credential(v)
+			r.Live[rotation.Version(v)] = w.credential(v)
+		}
+		if w.ever&(1<<v) != 0 {
+			r.Saved = rotation.Version(v)
 		}
 		if w.gone[v] != 0 {
-			r.Gone[rotation.Version(v)] = rotation.Tombstone{ID: credential(v).ID, Attempt: int(w.gone[v]), At: now().Add(-epoch)}
+			r.Gone[rotation.Version(v)] = rotation.Tombstone{ID: w.credential(v).ID, Attempt: int(w.gone[v]), At: now().Add(-epoch)}
 		}
 	}
 	if _, known := r.Live[r.Current.V]; !known {
@@ -200,6 +206,7 @@ func (o *operator) Stage(_ context.Context, _ string, c rotation.Credential) err
 		}
 		w.ever |= bit
 		w.live |= bit
+		w.tenant.names[c.V], w.tenant.ownedBy = loginOf(c), w.tenant.ownedBy&^bit
 		return nil
 	})
 }
@@ -212,7 +219,7 @@ func (o *operator) Publish(_ context.Context, _ string, v rotation.View) error {
 		}
 		o.taking(w, w.views[w.newest()].accept&^viewOf(v).accept != 0 && !w.told, "what others accept")
 		w.edition++
-		w.views[w.edition] = viewOf(v)
+		w.views[w.edition], w.tenant.held = viewOf(v), own
 		return nil
 	})
 }

@@ -26,6 +26,9 @@ type Bounds struct {
 	Reloads   bool // pods read a volume again, and are not restarted for it; with Asked
 	Sessions  bool // something comes of a version that outlives it, and is ended where that is compromised; without Told
 
+	Tenant  int  // how often somebody else may change any part of the record, at any time; with Told
+	Obeying bool // the server takes the record's word for whose a login is, to show that the search notices; with Tenant
+
 	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
 	Sabotage func([]rotation.Step) []rotation.Step
 }
@@ -68,10 +71,10 @@ type process struct {
 }
 
 // want is a rotation.Want that can be compared.
-type want struct{ back, compromised bool }
+type want struct{ back, compromised, over bool }
 
 func (w want) record() rotation.Want {
-	return rotation.Want{Back: w.back, Compromised: w.compromised, Now: now()}
+	return rotation.Want{Back: w.back, Compromised: w.compromised, StartOver: w.over, Now: now()}
 }
 
 // sleeper is an operator that has stopped right before an effect: the world as it was when it began the turn.
@@ -174,6 +177,9 @@ func (s *search) wants() []want {
 	if s.Emergency {
 		wants = append(wants, want{compromised: true})
 	}
+	if s.Tenant > 0 {
+		wants = append(wants, want{over: true})
+	}
 	return wants
 }
 
@@ -194,7 +200,7 @@ func (s *search) decide(w World, asked want) (intent, error) {
 	if err != nil {
 		return intent{}, err
 	}
-	if i.Attempt > s.Attempts {
+	if i.Attempt > s.Attempts || max(i.To, i.From) >= maxVersions {
 		return intent{}, errBounds
 	}
 	return intentOf(i), nil
@@ -205,7 +211,7 @@ func (s *search) turn(st state, k key) {
 	next := st
 	effects, _, err := s.advance(&next, fault{})
 	wrong := s.undone(st, next)
-	if err == nil && !next.work.on && st.work.intent.compromised && next.world.exposed() {
+	if err == nil && !st.world.tenant.tampered && !next.work.on && st.work.intent.compromised && next.world.exposed() {
 		wrong = "it is over, and a pod still accepts what has leaked"
 	}
 	if wrong != "" {
@@ -267,9 +273,9 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 	parts := rotation.Parts{System: verifiers{op}, Store: op, Consumers: op}
 	switch {
 	case s.Single:
-		parts.System = single{server{op}}
+		parts.System = single{server{op, s.Obeying}}
 	case s.Told:
-		parts.System = server{op}
+		parts.System = server{op, s.Obeying}
 	case s.Asked:
 		parts.System = asked{verifiers{op}}
 	}
@@ -289,18 +295,13 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 	}
 	return &rotation.Runner{
 		Store: op, Intent: i, Steps: steps, Now: now,
-		Consent: func(_ context.Context, q rotation.Question) error {
-			if q.Step == rotation.StepStage { // it asks when a record was lost, which happens in no world
-				return rotation.ErrConsent
-			}
-			return nil
-		},
+		Consent: func(context.Context, rotation.Question) error { return nil },
 	}
 }
 
 // undone looks for a step that was done before a turn and is not after it, although nothing else has happened.
 func (s *search) undone(before, after state) string {
-	if before.world == after.world {
+	if before.world == after.world || before.world.tenant.tampered {
 		return ""
 	}
 	was := s.survey(before.world, before.work)

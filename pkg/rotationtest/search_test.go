@@ -47,6 +47,11 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Asked: true, Attempts: 2, Pods: 1, Reloads: true, Emergency: true, Sessions: true}, false},
 		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Attempts: 2, Pods: 1, Stalled: true}, true},
+		{Bounds{Told: true, Attempts: 1, Pods: 1, Tenant: 1}, false},
+		{Bounds{Told: true, Attempts: 1, Pods: 1, Tenant: 2}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 1, Tenant: 1, Emergency: true}, true},
+		{Bounds{Told: true, Attempts: 1, Pods: 1, Tenant: 1, Emergency: true, Cut: true}, false},
+		{Bounds{Told: true, Single: true, Attempts: 1, Pods: 1, Tenant: 1}, false},
 	} {
 		t.Run(name(c.bounds), func(t *testing.T) {
 			if c.long && testing.Short() {
@@ -72,7 +77,7 @@ func name(b Bounds) string {
 	for _, o := range []struct {
 		on   bool
 		name string
-	}{{b.Single, "one version at a time"}, {b.Asked, "asked themselves"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}, {b.Cut, "pods ended at once"}, {b.Reloads, "files read again"}, {b.Sessions, "sessions"}} {
+	}{{b.Single, "one version at a time"}, {b.Asked, "asked themselves"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}, {b.Cut, "pods ended at once"}, {b.Reloads, "files read again"}, {b.Sessions, "sessions"}, {b.Tenant > 0, fmt.Sprintf("a tenant who forges %d times", b.Tenant)}} {
 		if o.on {
 			parts = append(parts, o.name)
 		}
@@ -109,6 +114,31 @@ func TestSabotageIsNoticed(t *testing.T) {
 			if !strings.Contains(r.Finding.What, c.want) {
 				t.Errorf("found %q, want something with %q", r.Finding.What, c.want)
 			}
+		})
+	}
+}
+
+// TestObedienceIsNoticed has a server that takes the record's word for whose a login is: in each way in which a record can be
+// forged, the search finds what was done to others.
+func TestObedienceIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		bounds Bounds
+		want   string
+	}{
+		{"a rotation", Bounds{Told: true, Attempts: 1, Pods: 1}, "of another"},
+		{"an emergency", Bounds{Told: true, Attempts: 1, Pods: 1, Emergency: true, Cut: true}, "of another"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.bounds.Tenant, c.bounds.Obeying = 1, true
+			r := Search(c.bounds)
+			if r.Finding == nil {
+				t.Fatalf("%d states, and nothing found wrong", r.States)
+			}
+			if !strings.Contains(r.Finding.What, c.want) {
+				t.Errorf("found %q, want something with %q", r.Finding.What, c.want)
+			}
+			t.Log(r.Finding)
 		})
 	}
 }

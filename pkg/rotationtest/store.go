@@ -129,8 +129,8 @@ func testStage(t *testing.T, s *storeTest) {
 	if !got.Same(want) || got.V != 2 || got.Meta["owner"] != "login" {
 		t.Errorf("v2 came back as %+v, want %+v", got, want)
 	}
-	if rec.Current.V != 1 {
-		t.Errorf("the value in use is %v, want v1", rec.Current.V)
+	if rec.Current.V != 1 || rec.Saved != 2 {
+		t.Errorf("the value in use is %v, want v1; the highest saved is %v, want v2", rec.Current.V, rec.Saved)
 	}
 	other := fresh2()
 	other.Value = rotation.NewSecret([]byte("another"))
@@ -204,6 +204,9 @@ func testRetire(t *testing.T, s *storeTest) {
 	}
 	if g := rec.Gone[1]; g.ID != old.ID || g.Attempt != 1 || g.At.IsZero() {
 		t.Errorf("the tombstone of v1 is %+v", g)
+	}
+	if rec.Saved != 2 {
+		t.Errorf("the highest version that was saved is %v, want v2", rec.Saved)
 	}
 	if !rec.Standby() {
 		t.Errorf("the record is not in standby: %+v", rec)

@@ -82,7 +82,10 @@ func (v view) does(want rotation.Wanted) bool {
 }
 
 // server is a system that is told, with a lock of its own around each effect and the look at the intent before it.
-type server struct{ *operator }
+type server struct {
+	*operator
+	obeys bool // it takes the record's word for whose a login is, to show that the search notices
+}
 
 // Generate makes the next value.
 func (s server) Generate(_ context.Context, v rotation.Version, _ rotation.Credential) (rotation.Credential, error) {
@@ -96,7 +99,7 @@ func (s server) Standing(_ context.Context, c rotation.Credential) (places []rot
 	}
 	names := map[uint8]rotation.Status{absent: rotation.Absent, accepts: rotation.Accepts, quarantined: rotation.Quarantined}
 	for n := range s.world.at {
-		places = append(places, rotation.Standing{Where: strconv.Itoa(n), Status: names[s.world.at[n][c.V]]})
+		places = append(places, rotation.Standing{Where: strconv.Itoa(n), Status: names[*s.world.login(n, c)]})
 	}
 	return places, nil
 }
@@ -110,7 +113,7 @@ func (s server) InUse(_ context.Context, c rotation.Credential) (rotation.Usage,
 	use := rotation.Usage{Known: true}
 	w := s.world
 	add := func(address string, v uint8) {
-		if rotation.Version(v) == c.V && w.acceptedSomewhere(v) {
+		if w.credential(v).ID == c.ID && w.acceptedSomewhere(v) {
 			use.Sessions = append(use.Sessions, rotation.Session{Address: address, Since: now()})
 		}
 	}
@@ -140,9 +143,12 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 			if err := f(ctx); err != nil {
 				return err
 			}
+			if err := w.entitled(c); err != nil && !s.obeys {
+				return err
+			}
 			s.taking(w, to != accepts, fmt.Sprintf("v%d", c.V))
-			if to != quarantined || w.at[n][c.V] != absent {
-				w.set(n, c.V, to)
+			if to != quarantined || *w.login(n, c) != absent {
+				w.set(n, c, to)
 			}
 			return nil
 		})
@@ -153,12 +159,13 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 	return nil
 }
 
-// set has a node treat a version in one way.
-func (w *World) set(node int, v rotation.Version, to uint8) {
+// set has a node treat a login in one way.
+func (w *World) set(node int, c rotation.Credential, to uint8) {
 	if w.one && to == accepts {
 		w.at[node] = [maxVersions]uint8{}
 	}
-	w.at[node][v] = to
+	*w.login(node, c) = to
+	w.tenant.mark(c, to)
 }
 
 // Install makes each node accept c.

@@ -82,6 +82,8 @@ type World struct {
 
 	leaked uint16 // versions that a decision has called compromised
 
+	tenant tenancy
+
 	careless string // what was taken away although the gate was bad, or ended too early
 
 	// which Secrets were written since the stalled operator last looked
@@ -106,6 +108,7 @@ func newWorld(b Bounds) World {
 	for i := range w.pods[:slots] {
 		w.pods[i].now = pod{alive: true, made: 0, began: 1, holds: 1}
 	}
+	w.tenant = tenancy{may: uint8(b.Tenant), others: [2]uint8{accepts, accepts}}
 	w.views[1] = view{active: 1, accept: 1 << 1}
 	w.issue()
 	return w
@@ -137,6 +140,9 @@ func (w *World) issue() {
 
 // violation says what is wrong with the world as it is; "" when nothing is.
 func (w *World) violation() string {
+	if wrong := w.tenant.violation(); wrong != "" || w.tenant.tampered {
+		return wrong // who changes the record may harm the target, and nobody else
+	}
 	switch {
 	case w.careless != "":
 		return w.careless
