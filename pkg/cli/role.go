@@ -2,12 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 )
 
 // The names of the Roles that --split prints.
@@ -16,8 +17,8 @@ const (
 	changerRole = "kubectl-rotate-changer"
 )
 
-// printRoles writes Roles with comments: what each amounts to, and what its rules are not limited to.
-func printRoles(w io.Writer, roles []rbacv1.Role, unknown []string, split bool) error {
+// printRoles prints Roles with comments: what each amounts to, and what its rules are not limited to.
+func printRoles(p *report.Printer, roles []rbacv1.Role, unknown []string, split bool) error {
 	if split {
 		var parts []rbacv1.Role
 		for _, role := range roles {
@@ -34,7 +35,7 @@ func printRoles(w io.Writer, roles []rbacv1.Role, unknown []string, split bool) 
 		if err != nil {
 			return fmt.Errorf("printing the Role: %w", err)
 		}
-		if _, err := io.WriteString(w, text+one); err != nil {
+		if err := p.Document([]byte(text + one)); err != nil {
 			return err
 		}
 	}
@@ -77,10 +78,10 @@ func roleText(role rbacv1.Role, unknown []string) (string, error) {
 	}
 	var b strings.Builder
 	for _, line := range amountsTo(rules) {
-		fmt.Fprintf(&b, "# %s\n", line)
+		b.WriteString(fmt.Sprintf("# %s\n", line))
 	}
 	for _, why := range unknown {
-		fmt.Fprintf(&b, "# Not limited to names: %s\n", oneComment(why))
+		b.WriteString(fmt.Sprintf("# Not limited to names: %s\n", oneComment(why)))
 	}
 	b.WriteString(strings.Replace(string(head), "rules: null\n", "rules:\n", 1))
 	for _, rule := range rules {
@@ -89,7 +90,7 @@ func roleText(role rbacv1.Role, unknown []string) (string, error) {
 			return "", err
 		}
 		if why := unlimited(rule); why != "" {
-			fmt.Fprintf(&b, "# %s\n", why)
+			b.WriteString(fmt.Sprintf("# %s\n", why))
 		}
 		b.Write(text)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -85,7 +86,7 @@ func shopRole(t *testing.T, split bool, objects ...runtime.Object) (roles []rbac
 	g := &global{kube: &genericclioptions.ConfigFlags{Namespace: &namespace}}
 	limits := scopeOf(t.Context(), allowing(nil, objects...), shopTarget(), kube.ViaPortForward)
 	var out bytes.Buffer
-	if err := printRoles(&out, g.granted(nil, shopTarget(), kube.ViaPortForward, "", false, limits), limits.unknown, split); err != nil {
+	if err := printRoles(report.NewPrinter(&out), g.granted(nil, shopTarget(), kube.ViaPortForward, "", false, limits), limits.unknown, split); err != nil {
 		t.Fatal(err)
 	}
 	for one := range strings.SplitSeq(out.String(), "---\n") {
@@ -214,7 +215,7 @@ func TestTheRoleSaysWhatItCouldNotLimit(t *testing.T) {
 		t.Errorf("not said:\n%s", text)
 	}
 	var out bytes.Buffer
-	err := printRoles(&out, []rbacv1.Role{{Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}}}},
+	err := printRoles(report.NewPrinter(&out), []rbacv1.Role{{Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}}}},
 		[]string{"all: no\nrules: [{verbs: ['*']}]\u2028rules:\x1b[2J"}, false)
 	var role rbacv1.Role
 	if err != nil || yaml.UnmarshalStrict(out.Bytes(), &role) != nil || len(role.Rules) != 1 || role.Rules[0].Verbs[0] != "get" || strings.Contains(out.String(), "\x1b") {
