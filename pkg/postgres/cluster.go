@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,23 +19,36 @@ type cluster struct {
 	primary  *session
 	standbys []*session
 	down     []downNode // nodes that could not be reached
+	unasked  []downNode // standbys that a node lists and that are no nodes
 }
 
 type downNode struct {
-	name string
-	err  error
+	Node
+	err error
+}
+
+// why says why a node is silent, and what to do about it.
+func (d downNode) why() string {
+	if hint := rotation.Hint(d.err); hint != "" {
+		return fmt.Sprintf("%v (%s)", d.err, hint)
+	}
+	return d.err.Error()
 }
 
 // nodes are all that were reached, the primary first.
 func (c *cluster) nodes() []*session { return append([]*session{c.primary}, c.standbys...) }
 
-// whole is an error as long as a node could not be reached.
+// whole is an error as long as a node could not be reached, or a standby is listed that is no node.
 func (c *cluster) whole() error {
-	if len(c.down) == 0 {
-		return nil
+	for _, d := range c.silent() {
+		return d.err
 	}
-	return c.down[0].err
+	return nil
 }
+
+// silent are the servers of whose sessions nothing is known. A standby that is no node holds up what ends a login, and not what lets one
+// in: that is agreed to before a rotation begins.
+func (c *cluster) silent() []downNode { return slices.Concat(c.down, c.unasked) }
 
 // session is the admin's connection to one node. It stays open from call to call.
 type session struct {
@@ -67,39 +81,73 @@ func (s *Server) with(ctx context.Context, do func(context.Context, *cluster) er
 	return do(ctx, cl)
 }
 
-// find connects to the nodes and tells the primary from the standbys.
+// find connects to the nodes and tells the primary from the standbys. Where something is missing, the nodes may have changed:
+// they are discovered anew.
 func (s *Server) find(ctx context.Context) (*cluster, error) {
-	if err := s.valid(); err != nil {
+	nodes := s.Nodes
+	if s.found != nil {
+		nodes = s.found
+	}
+	if err := s.valid(nodes); err != nil {
 		return nil, err
 	}
-	cl := &cluster{}
-	for _, node := range s.Nodes {
-		n, err := s.reach(ctx, node)
-		switch {
-		case err != nil:
-			cl.down = append(cl.down, downNode{node.Name, err})
-		case n.standby:
-			cl.standbys = append(cl.standbys, n)
-		case cl.primary != nil:
-			return nil, rotation.WithHint(
-				fmt.Errorf("both %s and %s say that they are the primary", cl.primary.node.Name, node.Name),
-				"name the nodes of one cluster only, or mend the one that is split")
-		default:
-			cl.primary = n
-		}
+	cl, err := s.meet(ctx, nodes)
+	if s.Discover == nil || err == nil && len(cl.silent()) == 0 {
+		return cl, err
 	}
-	if cl.primary == nil {
-		return nil, cl.noPrimary()
+	if now, failed := s.Discover(ctx); failed == nil && len(now) > 0 && !slices.EqualFunc(now, nodes, Node.same) {
+		s.found = now
+		s.dismiss(now)
+		return s.meet(ctx, now)
 	}
-	return cl, nil
+	return cl, err
 }
 
-func (s *Server) valid() error {
-	if len(s.Nodes) == 0 {
+// meet connects to all nodes side by side, so that silent ones leave time for the others.
+func (s *Server) meet(ctx context.Context, nodes []Node) (*cluster, error) {
+	sessions, errs := make([]*session, len(nodes)), make([]error, len(nodes))
+	var reaching sync.WaitGroup
+	for i, node := range nodes {
+		kept := s.admin[node.Name]
+		reaching.Go(func() { sessions[i], errs[i] = s.reach(ctx, node, kept) })
+	}
+	reaching.Wait()
+	cl := &cluster{}
+	var two error
+	for i, node := range nodes {
+		if errs[i] != nil {
+			delete(s.admin, node.Name)
+			cl.down = append(cl.down, downNode{node, errs[i]})
+			continue
+		}
+		n := sessions[i]
+		s.admin[node.Name] = n
+		switch {
+		case n.standby:
+			cl.standbys = append(cl.standbys, n)
+		case cl.primary == nil:
+			cl.primary = n
+		case two == nil:
+			two = rotation.WithHint(
+				fmt.Errorf("both %s and %s say that they are the primary", cl.primary.node.Name, node.Name),
+				"name the nodes of one cluster only, or mend the one that is split")
+		}
+	}
+	switch {
+	case two != nil:
+		return nil, two
+	case cl.primary == nil:
+		return cl, cl.noPrimary()
+	}
+	return cl, s.compare(ctx, cl)
+}
+
+func (s *Server) valid(nodes []Node) error {
+	if len(nodes) == 0 {
 		return errors.New("no node of the PostgreSQL server is named")
 	}
 	seen := map[string]bool{}
-	for _, n := range s.Nodes {
+	for _, n := range nodes {
 		if seen[n.Name] {
 			return fmt.Errorf("two nodes of the PostgreSQL server have the name %q", n.Name)
 		}
@@ -108,7 +156,7 @@ func (s *Server) valid() error {
 	if s.Admin.User == "" {
 		return errors.New("no admin of the PostgreSQL server is named")
 	}
-	return s.TLS.valid()
+	return or(s.TLS.valid(), s.Auth.valid())
 }
 
 var errNoPrimary = errors.New("no primary found")
@@ -130,19 +178,19 @@ func (c *cluster) noPrimary() error {
 	return rotation.WithHint(err, "point at the primary, or wait until the failover is over")
 }
 
-// reachPatience is how long one node may take to be connected to, so that one that is silent leaves time for the others.
-const reachPatience = 10 * time.Second
+// reachPatience is how long one node may take to be connected to. It is less than a call has, so that one that is silent leaves
+// time for what is to be done at the others.
+func (s *Server) reachPatience() time.Duration { return min(10*time.Second, s.timeout()/3) }
 
 // reach gives the session of a node, the one kept from the last call if it still answers.
-func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+func (s *Server) reach(ctx context.Context, node Node, kept *session) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.reachPatience())
 	defer cancel()
-	if kept := s.admin[node.Name]; kept != nil {
+	if kept != nil {
 		if kept.look(ctx) == nil {
 			return kept, nil
 		}
 		kept.hangUp()
-		delete(s.admin, node.Name)
 	}
 	n, err := s.login(ctx, node)
 	if err == nil {
@@ -151,8 +199,17 @@ func (s *Server) reach(ctx context.Context, node Node) (*session, error) {
 	if err != nil {
 		return nil, wrap(err, "connecting to %s as %s", node.Name, s.Admin.User)
 	}
-	s.admin[node.Name] = n
 	return n, nil
+}
+
+// dismiss ends the sessions at all but nodes.
+func (s *Server) dismiss(nodes []Node) {
+	for key, n := range s.admin {
+		if !slices.ContainsFunc(nodes, func(node Node) bool { return node.Name == n.node.Name }) {
+			n.hangUp()
+			delete(s.admin, key)
+		}
+	}
 }
 
 // login connects the admin to the database in which all operators meet: advisory locks are per database.
@@ -173,8 +230,8 @@ func (s *Server) login(ctx context.Context, node Node) (*session, error) {
 }
 
 func (s *Server) enter(ctx context.Context, node Node, database string) (*session, error) {
-	conn, err := s.connect(ctx, node, who{
-		user: s.Admin.User, password: s.Admin.Password, database: database,
+	admin := who{
+		user: s.Admin.User, password: s.Admin.Password, database: database, method: s.adminMethods(),
 		params: map[string]string{
 			"search_path":                         "pg_catalog",
 			"client_encoding":                     "UTF8",
@@ -186,11 +243,39 @@ func (s *Server) enter(ctx context.Context, node Node, database string) (*sessio
 			"lock_timeout":                        milliseconds(s.lockWait()),
 			"idle_in_transaction_session_timeout": milliseconds(s.stall()),
 		},
-	})
+	}
+	conn, err := s.connect(ctx, node, admin)
+	if node.Local != nil && s.Admin.lacks(err) {
+		conn, err = node.local(ctx, admin, err)
+	}
 	if err != nil {
 		return nil, s.Admin.admission(fmt.Errorf("database %s: %w", database, err))
 	}
 	return &session{node: node, user: s.Admin.User, conn: conn}, nil
+}
+
+// local connects over the node's Unix socket, after it was refused with an error elsewhere.
+func (n Node) local(ctx context.Context, admin who, instead error) (*pgx.Conn, error) {
+	n.Dial = n.Local
+	conn, err := TLS{Mode: TLSDisable}.connect(ctx, n, admin)
+	if err == nil {
+		return conn, nil
+	}
+	failed := fmt.Errorf("%w; over its Unix socket: %w", instead, err)
+	if code(err) == codeNotAuthorized {
+		return nil, rotation.WithHint(failed, fmt.Sprintf("the server lets its own operating system user in there (peer), who has to be called %q: "+
+			"name the admin's password instead (postgres.admin.secret)", admin.user))
+	}
+	return nil, rotation.WithHint(failed, or(rotation.Hint(err), "name the Secret that holds the admin's password (postgres.admin.secret)"))
+}
+
+// adminMethods are those by which the admin authenticates: by a password as far as there is one, and not at all where the server knows it
+// otherwise (trust, peer, a certificate).
+func (s *Server) adminMethods() string {
+	if s.Admin.Password.Empty() {
+		return "none"
+	}
+	return s.Auth.methods(s.TLS) + ",none"
 }
 
 // look asks a node what it is; it also tells whether the session still lives.

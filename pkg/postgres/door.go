@@ -41,12 +41,15 @@ func (d Door) try(ctx context.Context, s *Server, sub subject) verdict {
 	defer cancel()
 	a, more := attempt{sub: sub, node: &session{node: d.Node}, database: or(d.Database, sub.c.ID)}, ""
 	conn, err := d.knock(ctx, sub.c.ID, sub.c.Value, "scram-sha-256")
-	if err != nil && code(err) == "" && !errors.Is(err, rotation.ErrUnavailable) && ctx.Err() == nil {
+	if method := asks(err); method != "" && ctx.Err() == nil {
 		if v, any := d.lets(ctx, s, sub); any {
 			return v
 		}
 		more = ", and a wrong password was refused"
-		conn, err = d.knock(ctx, sub.c.ID, sub.c.Value, "md5,password")
+		if !s.Auth.allows(method, d.TLS) {
+			return verdict{rotation.Unproven, err.Error() + ", which is not allowed (postgres.auth)" + more}
+		}
+		conn, err = d.knock(ctx, sub.c.ID, sub.c.Value, method)
 	}
 	if err != nil {
 		return refusal(err)

@@ -123,13 +123,16 @@ func explain(err error) error {
 	case errors.As(err, &dropped):
 		return unavailable{fmt.Errorf("the connection was lost: %w", dropped)}
 	}
-	return errors.New(err.Error())
+	return or(unwantedIn(err), errors.New(err.Error()))
 }
 
 // admission adds to an error met by the admin at its login what to do about it.
 func (a Admin) admission(err error) error {
 	if rotation.Hint(err) != "" {
 		return err
+	}
+	if hint := a.authHint(err); hint != "" {
+		return rotation.WithHint(err, hint)
 	}
 	switch code(err) {
 	case codeWrongPassword:

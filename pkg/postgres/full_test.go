@@ -111,5 +111,6 @@ func TestLoginAtItsOwnConnectionLimit(t *testing.T) {
 	c := a.next()
 	a.stands(a.server, c, rotation.Accepts, "login as "+c.ID)
 	reached(c)
-	a.stands(a.server, c, rotation.Accepts, "stored verifier fits; no connection is free for a login")
+	a.stands(a.server, c, rotation.Accepts, "login as "+c.ID) // just now
+	a.stands(a.via(viaScram), c, rotation.Accepts, "stored verifier fits; no connection is free for a login")
 }

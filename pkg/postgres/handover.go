@@ -243,7 +243,7 @@ func (s *Server) within(ctx context.Context, node Node, database string, sub sub
 // at gives a session in one database of a node. It stays open, as that of the node does: a way that is slow to open must not
 // be opened anew while a lock is held.
 func (s *Server) at(ctx context.Context, node Node, database string) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	ctx, cancel := context.WithTimeout(ctx, s.reachPatience())
 	defer cancel()
 	key := node.Name + "\x00" + database
 	if kept := s.admin[key]; kept != nil {

@@ -26,6 +26,7 @@ type attempt struct {
 	sub      subject // as that node's catalogue has it
 	node     *session
 	database string
+	mark     string // see [session.mark]; "" where a login is always tried
 	doubt    string // why pg_hba.conf may keep clients out that a login from here would not notice; "" for none
 }
 
@@ -37,9 +38,15 @@ type attempt struct {
 func (s *Server) try(ctx context.Context, a attempt) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
-	v := s.scram(ctx, a)
+	v, proven := s.proofs.of(a)
+	if !proven {
+		v = s.scram(ctx, a)
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return verdict{}, ctx.Err()
+	}
+	if !proven {
+		s.proofs.keep(a, v)
 	}
 	if v.status == rotation.Accepts && a.doubt != "" {
 		return verdict{rotation.Unproven, v.proof + "; but " + a.doubt}, nil
@@ -73,14 +80,14 @@ func (s *Server) scram(ctx context.Context, a attempt) verdict {
 	switch {
 	case err == nil:
 		return a.inside(ctx, conn, "")
-	case code(err) == "" && !errors.Is(err, rotation.ErrUnavailable) && ctx.Err() == nil:
-		return s.otherwise(ctx, a) // the server did not ask for SCRAM
+	case asks(err) != "" && ctx.Err() == nil:
+		return s.otherwise(ctx, a, asks(err))
 	}
 	return a.refused(err)
 }
 
-// otherwise tries a path on which the server asks for something else than SCRAM, or for nothing.
-func (s *Server) otherwise(ctx context.Context, a attempt) verdict {
+// otherwise tries a path on which the server asks by another method than SCRAM, or for nothing.
+func (s *Server) otherwise(ctx context.Context, a attempt, method string) verdict {
 	wrong, err := rotation.NewPassword(s.Rand)
 	if err != nil {
 		return verdict{rotation.Unknown, err.Error()}
@@ -95,7 +102,10 @@ func (s *Server) otherwise(ctx context.Context, a attempt) verdict {
 	if code(err) != codeWrongPassword {
 		return a.refused(err)
 	}
-	conn, err = s.as(ctx, a, a.sub.c.Value, "md5,password")
+	if !s.Auth.allows(method, s.TLS) {
+		return a.withheld(method)
+	}
+	conn, err = s.as(ctx, a, a.sub.c.Value, method)
 	if err != nil {
 		return a.refused(err)
 	}

@@ -53,13 +53,19 @@ func TestTrustedPathWithoutAReadableVerifierIsUnproven(t *testing.T) {
 	a.stands(asked, wrongly(c), rotation.Altered, "another password")
 }
 
+// By MD5 and in clear text a password is sent only where that is allowed; else the catalogue decides, and in clear text that may not be
+// what the server goes by.
 func TestMD5AndPlainPathsProveByRefusingAWrongPassword(t *testing.T) {
 	a := newApp(t)
 	old := a.current
 	a.sql("postgres", "SET password_encryption = md5",
 		fmt.Sprintf("SET password_encryption = md5; ALTER ROLE %s PASSWORD %s", ident(old.ID), literal(string(old.Value.Reveal()))))
+	a.stands(a.via(viaMD5), old, rotation.Accepts, "stored verifier fits; the server asks for the password by md5")
+	a.stands(a.via(viaPlain), old, rotation.Unproven, "stored verifier fits; the server asks for the password in clear text, which is not allowed")
 	for _, path := range []string{viaMD5, viaPlain} {
+		a.stands(a.via(path), wrongly(old), rotation.Altered, "another password")
 		s := a.via(path)
+		s.Auth, s.TLS = AuthPassword, TLS{Mode: TLSVerifyCA, RootCAs: authority}
 		a.stands(s, old, rotation.Accepts, "a wrong password was refused")
 		a.stands(s, wrongly(old), rotation.Altered, "another password")
 	}

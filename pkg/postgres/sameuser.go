@@ -54,7 +54,7 @@ func (s SingleLogin) Standing(ctx context.Context, c rotation.Credential) (place
 			places = append(places, more...)
 		}
 		for _, d := range cl.down {
-			places = append(places, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
+			places = append(places, rotation.Standing{Where: d.Name, Status: rotation.Unknown, Proof: d.err.Error()})
 		}
 		if slices.ContainsFunc(places, func(p rotation.Standing) bool { return p.Status == rotation.Absent }) {
 			return nil

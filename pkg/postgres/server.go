@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -18,6 +19,11 @@ const Application = "kubectl-rotate"
 type Server struct {
 	// Nodes are the servers of the cluster, in any order: which one is the primary is asked each time.
 	Nodes []Node
+	// Discover gives the nodes anew, where a node is silent or a standby is listed that is none of them: they come and go. Nil: the
+	// nodes stay those of Nodes.
+	Discover func(context.Context) ([]Node, error)
+	// PodAt names the pod that has an address, for messages; "" for none. It may be nil.
+	PodAt func(ctx context.Context, address string) string
 	// Doors are ways in that the application takes and that are no nodes. A login that the nodes let in is tried there too.
 	Doors []Door
 	// Admin makes the changes. It must be another role than the one that is rotated.
@@ -27,6 +33,8 @@ type Server struct {
 	Strategy Strategy
 	// TLS is how connections are secured. The zero value prefers TLS and does without where the server has none.
 	TLS TLS
+	// Auth is the weakest method by which a password is sent, the admin's or a login's. Empty is AuthSCRAM.
+	Auth Auth
 	// Owner is the role that owns the application's objects, for a login in use that acts as itself. Empty derives it: it is
 	// the login itself, or a role that it was named after and that owns what it was granted (backend, for
 	// backend_20260901). A login that acts as another role has that one as its owner, whatever is said here.
@@ -52,8 +60,13 @@ type Server struct {
 	ReplayWait time.Duration
 
 	once  sync.Once
-	turn  chan struct{} // holds one token: whoever has it may use admins
+	turn  chan struct{} // holds one token: whoever has it may use what follows
+	found []Node        // what Discover gave last; nil: nothing
 	admin map[string]*session
+
+	proofs proofs
+
+	leave atomic.Bool // standbys that are no nodes are left alone
 }
 
 var _ rotation.Server = (*Server)(nil)
@@ -69,9 +82,13 @@ type Node struct {
 	Aliases []string
 	// Port is zero for 5432.
 	Port uint16
+	// Addresses are those from which it connects to other servers, where they are known and nobody else's.
+	Addresses []string
 	// Dial connects to the server. It may lead through a tunnel, whose end is not where Host says. Nil is a plain
 	// net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Local connects to the server's Unix socket, for an admin that has no password and is refused without one by Dial. May be nil.
+	Local func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Admin is the role that makes the changes.

@@ -18,8 +18,8 @@ import (
 func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usage, error) {
 	usage := rotation.Usage{Known: true}
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
-		for _, d := range cl.down {
-			usage.Silent = append(usage.Silent, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
+		for _, d := range cl.silent() {
+			usage.Silent = append(usage.Silent, rotation.Standing{Where: d.Name, Status: rotation.Unknown, Proof: d.why()})
 		}
 		all, err := cl.sessions(ctx, c.ID)
 		usage.Sessions = s.attributed(ctx, all)

@@ -31,7 +31,7 @@ func (s *Server) Standing(ctx context.Context, c rotation.Credential) (places []
 			places = append(places, more...)
 		}
 		for _, d := range cl.down {
-			places = append(places, rotation.Standing{Where: d.name, Status: rotation.Unknown, Proof: d.err.Error()})
+			places = append(places, rotation.Standing{Where: d.Name, Status: rotation.Unknown, Proof: d.err.Error()})
 		}
 		more, err := s.standingAtDoors(ctx, view.sub)
 		places = append(places, more...)
@@ -95,8 +95,12 @@ func (s *Server) standingAt(ctx context.Context, n *session, v view) ([]rotation
 	if err != nil {
 		return nil, err
 	}
+	mark, err := n.mark(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
 	var places []rotation.Standing
-	got, err := s.tryAll(ctx, attempt{sub: sub, node: n, doubt: doubt}, v.databases)
+	got, err := s.tryAll(ctx, attempt{sub: sub, node: n, mark: mark, doubt: doubt}, v.databases)
 	for i, database := range v.databases {
 		places = append(places, n.place(database, got[i].status, got[i].proof)...)
 	}

@@ -40,6 +40,12 @@ type TLS struct {
 
 func (t TLS) mode() TLSMode { return or(t.Mode, TLSPrefer) }
 
+// verifies says whether the server's certificate is verified.
+func (t TLS) verifies() bool {
+	mode := t.mode()
+	return mode == TLSVerifyFull || mode == TLSVerifyCA || mode == TLSRequire && t.RootCAs != nil
+}
+
 func (t TLS) valid() error {
 	switch t.mode() {
 	case TLSPrefer, TLSDisable, TLSRequire, TLSVerifyCA, TLSVerifyFull:
@@ -104,7 +110,7 @@ func (d *dialer) config() *tls.Config {
 		d.asked.Store(true)
 		return or(d.tls.Certificate, new(tls.Certificate)), nil
 	}
-	if mode := d.tls.mode(); mode == TLSVerifyFull || mode == TLSVerifyCA || mode == TLSRequire && d.tls.RootCAs != nil {
+	if d.tls.verifies() {
 		c.VerifyConnection = func(s tls.ConnectionState) error { return d.verify(s.PeerCertificates) }
 	}
 	return c

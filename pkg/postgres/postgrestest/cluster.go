@@ -324,6 +324,9 @@ func (c *Cluster) Value(t testing.TB, database, query string, args ...any) (valu
 	return value
 }
 
+// Program is the path of one of PostgreSQL's programs.
+func (c *Cluster) Program(name string) string { return filepath.Join(c.bin, name) }
+
 // Dial connects from a source address, such as 127.0.0.7: pg_hba.conf can tell paths apart by it.
 func Dial(from string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
