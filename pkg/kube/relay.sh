@@ -12,9 +12,21 @@ network=$1 host=$2 port=$3
 found() { command -v "$1" >/dev/null 2>&1; }
 begin() { echo "kubectl-rotate relay: $1"; }
 
+# To a Unix socket it connects as the socket's owner: where the container runs as root, the server (peer) knows only its own user.
+as=
+if [ "$network" = unix ] && found id && found stat && [ "$(id -u)" = 0 ]; then
+  owner=$(stat -c %u "$host" 2>/dev/null) group=$(stat -c %g "$host" 2>/dev/null)
+  if [ "${owner:-0}" = 0 ]; then :
+  elif found setpriv; then as="setpriv --reuid=$owner --regid=$group --clear-groups --"
+  elif found gosu; then as="gosu $owner:$group"
+  elif found su-exec; then as="su-exec $owner:$group"
+  fi
+  if [ "$as" ] && ! $as true 2>/dev/null; then as=; fi
+fi
+
 if found perl && perl -MSocket -MErrno -e 1 2>/dev/null; then
   begin perl
-  exec perl -MSocket -MErrno=EAGAIN -e '
+  exec $as perl -MSocket -MErrno=EAGAIN -e '
     my ($network, $host, $port) = @ARGV;
     my $unix = $network eq "unix";
     $SIG{PIPE} = "IGNORE";
@@ -44,7 +56,7 @@ fi
 
 if found python3; then
   begin python3
-  exec python3 -c '
+  exec $as python3 -c '
 import os, socket, sys, threading, time
 network, host, port = sys.argv[1:]
 try:
@@ -79,7 +91,7 @@ fi
 # socat waits as long for one direction after the other has ended, whichever is first.
 if found socat; then
   begin socat
-  if [ "$network" = unix ]; then exec socat -t 2 STDIO "UNIX-CONNECT:$host"; fi
+  if [ "$network" = unix ]; then exec $as socat -t 2 STDIO "UNIX-CONNECT:$host"; fi
   exec socat -t 2 STDIO "TCP:$host:$port"
 fi
 
@@ -119,12 +131,12 @@ fi
 if [ $make = ncat ] || found ncat; then
   begin ncat
   if found ncat; then nc=ncat; else nc=nc; fi
-  if [ "$network" = unix ]; then exec $nc -U "$host"; fi
+  if [ "$network" = unix ]; then exec $as $nc -U "$host"; fi
   exec $nc "$host" "$port"
 fi
 if [ $make = openbsd ]; then
   begin "nc (openbsd)"
-  if [ "$network" = unix ]; then exec nc -N -U "$host"; fi
+  if [ "$network" = unix ]; then exec $as nc -N -U "$host"; fi
   exec nc -N -v "$host" "$port"
 fi
 
