@@ -66,10 +66,15 @@ func redisTLS(ctx context.Context, in opening, r config.Redis) (redisacl.TLS, er
 	return redisacl.TLS{Mode: redisacl.TLSMode(r.TLS), RootCAs: trusted, ServerName: r.ServerName, Certificate: own}, err
 }
 
-// postgresTLS is how connections to a PostgreSQL server are secured.
+// postgresTLS is how connections to a PostgreSQL server are secured. A tunnel ends in the pod that was named to the API server; whoever
+// answers at an address has to prove that it is the server, unless the configuration says otherwise.
 func postgresTLS(ctx context.Context, in opening, p config.Postgres) (postgres.TLS, error) {
 	trusted, own, err := in.certificates(ctx, p.Certificates)
-	return postgres.TLS{Mode: postgres.TLSMode(p.SSLMode), RootCAs: trusted, ServerName: p.ServerName, Certificate: own}, err
+	mode := postgres.TLSMode(p.SSLMode)
+	if mode == "" && in.via == kube.ViaDirect {
+		mode = postgres.TLSVerifyFull
+	}
+	return postgres.TLS{Mode: mode, RootCAs: trusted, ServerName: p.ServerName, Certificate: own}, err
 }
 
 // atDoors is how connections to poolers are secured, where those to the server are like that. A tunnel ends in the pooler's own pod, and that

@@ -110,3 +110,20 @@ func TestNamesOfServersInPods(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// Whoever answers at an address has to show a certificate, unless the configuration says otherwise; a tunnel leads to a pod that was named.
+func TestDirectConnectionsAreVerified(t *testing.T) {
+	for _, c := range []struct {
+		via  kube.Via
+		mode string
+		want postgres.TLSMode
+	}{
+		{kube.ViaDirect, "", postgres.TLSVerifyFull}, {kube.ViaDirect, "prefer", postgres.TLSPrefer}, {kube.ViaDirect, "disable", postgres.TLSDisable},
+		{kube.ViaAuto, "", ""}, {kube.ViaExec, "require", postgres.TLSRequire},
+	} {
+		got, err := postgresTLS(t.Context(), opening{via: c.via}, config.Postgres{SSLMode: c.mode})
+		if err != nil || got.Mode != c.want {
+			t.Errorf("--via=%s with sslmode %q: %q, %v: want %q", c.via, c.mode, got.Mode, err, c.want)
+		}
+	}
+}

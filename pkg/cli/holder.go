@@ -25,9 +25,13 @@ const (
 )
 
 // holder is a target whose Secret holds a login: all of it but the server, with its consumers.
-func holder(ctx context.Context, in opening, store *kubesecret.Store, pods []corev1.Pod) (*opened, workload.Across) {
+func holder(ctx context.Context, in opening, store *kubesecret.Store, pods []corev1.Pod) (*opened, workload.Across, error) {
+	kept, err := keep(ctx, in, pods)
+	if err != nil {
+		return nil, nil, err
+	}
 	watched, stop := context.WithCancel(ctx)
-	consumers := consumersOf(in, keep(pods), func(text string) string { return redacted(ctx, store, text) })
+	consumers := consumersOf(in, kept, func(text string) string { return redacted(ctx, store, text) })
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
 	o.onClose(stop)
 	o.Rotation = rotation.Rotation{
@@ -37,7 +41,7 @@ func holder(ctx context.Context, in opening, store *kubesecret.Store, pods []cor
 		Limit:   effectLimit,
 		Wake:    consumers.Changes(watched),
 	}
-	return o, consumers
+	return o, consumers, nil
 }
 
 // identity is what tells a target from all others: the UID of its Secret. Whoever may write in the namespace cannot choose it.

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -56,6 +58,11 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 		return nil, err
 	}
 	in = settled(in, pods)
+	replicas, err := standbyPods(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(pods, replicas)
 	admin, err := administrator(ctx, in)
 	if err != nil {
 		return nil, err
@@ -67,15 +74,21 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	server := &postgres.Server{
 		Admin: admin, TLS: secured,
 		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
-		Strategy: strategy(data, in.target),
+		Strategy: strategy(data, in.target), Auth: postgres.Auth(in.target.Postgres.Auth), PodAt: in.podAt, Agreed: in.agreed,
 	}
-	server.Nodes = nodes(in, pods, admin)
+	server.Nodes = nodes(in, all, admin)
+	if len(pods) > 0 && in.via != kube.ViaDirect {
+		server.Discover = discoverNodes(in, pods[0], admin)
+	}
 	var unproven []string
-	if server.Doors, unproven, err = doors(ctx, in, pods, atDoors(in.via, secured)); err != nil {
+	if server.Doors, unproven, err = doors(ctx, in, all, atDoors(in.via, secured)); err != nil {
 		return nil, err
 	}
 	as := underStrategy(server)
-	o, consumers := holder(ctx, in, store, pods)
+	o, consumers, err := holder(ctx, in, store, all)
+	if err != nil {
+		return nil, err
+	}
 	if in.only {
 		o.unlooked = append(o.unlooked, unproven...)
 	}
@@ -88,11 +101,18 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	o.Preflight = o.preflight(in, looks{
 		store: store, consumers: consumers, current: data.Current, renames: server.Strategy != postgres.SameUser,
 		server: func(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error) {
+			if err := apartFrom(ctx, in, server, all); err != nil {
+				return nil, nil, err
+			}
 			if server.Growth, notes, err = growth(ctx, consumers); err != nil {
 				return notes, nil, err
 			}
 			more, err := as.Preflight(ctx, current)
-			return slices.Concat(unproven, notes, more), nil, err
+			if err != nil {
+				return slices.Concat(unproven, notes, more), nil, err
+			}
+			away, asks, err := standbysAsked(ctx, in, server)
+			return slices.Concat(unproven, notes, more, away), asks, err
 		},
 	})
 	o.Preflight = append(o.Preflight, shown("headroom", "connections enough for both versions at once", nothing))
@@ -102,26 +122,55 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 // nothing is a look that finds nothing to say: what it shows was seen by those before it.
 func nothing(context.Context, rotation.Record) ([]rotation.Item, error) { return nil, nil }
 
-// nodes are the server in each of its pods and the way there, or the one at an address.
+// nodes are the server in each of its pods and the way there, or those at addresses.
 func nodes(in opening, pods []corev1.Pod, admin postgres.Admin) (all []postgres.Node) {
 	p := in.target.Postgres
 	if in.via == kube.ViaDirect {
-		host, port := hostAndPort(p.Address)
-		return []postgres.Node{{Name: p.Address, Host: host, Port: port}}
+		for _, address := range append([]string{p.Address}, p.Standbys...) {
+			host, port := hostAndPort(address)
+			all = append(all, postgres.Node{Name: address, Host: host, Port: port})
+		}
+		return all
 	}
 	for _, pod := range pods {
 		dialer := in.dialer(pod)
 		dialer.Socket = socket(in.via, p.Port, admin)
-		all = append(all, postgres.Node{Name: pod.Name, Port: uint16(p.Port), Aliases: aliases(pod, p.Service), Dial: dialer.DialContext}) //nolint:gosec // validated
+		node := postgres.Node{Name: pod.Name, Port: uint16(p.Port), Aliases: aliases(pod, p.Service), Dial: dialer.DialContext} //nolint:gosec // validated
+		// With the network of its node, its addresses are those of other pods too.
+		if !pod.Spec.HostNetwork {
+			for _, ip := range pod.Status.PodIPs {
+				node.Addresses = append(node.Addresses, ip.IP)
+			}
+		}
+		if in.via == kube.ViaAuto {
+			node.Local = in.local(pod)
+		}
+		all = append(all, node)
 	}
 	return all
 }
+
+// socketOf is the server's Unix socket, where its images have it.
+func socketOf(port int) string { return fmt.Sprintf("/var/run/postgresql/.s.PGSQL.%d", port) }
 
 // socket is the server's Unix socket, where exec is to go there: as the last resort, or because the administrator has
 // no password and the server may know him as its own user (peer). "" goes to the port, where logins can be proven.
 func socket(via kube.Via, port int, admin postgres.Admin) string {
 	if via == kube.ViaAuto || via == kube.ViaExec && admin.Password.Empty() {
-		return fmt.Sprintf("/var/run/postgresql/.s.PGSQL.%d", port)
+		return socketOf(port)
 	}
 	return ""
+}
+
+// local leads to the server's Unix socket in a pod, for an administrator of whom no password is known.
+func (in opening) local(pod corev1.Pod) func(context.Context, string, string) (net.Conn, error) {
+	d := in.clients.Dialer(pod.Namespace, pod.Name)
+	d.Via, d.Container = kube.ViaExec, in.server.Container
+	var told sync.Once
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		told.Do(func() {
+			in.say("no password of %s is known: reaching %s by exec, over the server's Unix socket", in.server.Admin.User, pod.Name)
+		})
+		return d.DialContext(ctx, "unix", socketOf(in.server.Port))
+	}
 }

@@ -80,7 +80,10 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 	if kept {
 		as = redisacl.TwoPasswords{Server: server, End: in.endsAll()}
 	}
-	o, consumers := holder(ctx, in, store, pods)
+	o, consumers, err := holder(ctx, in, store, pods)
+	if err != nil {
+		return nil, err
+	}
 	server.Note = o.note
 	o.System, o.Missed, o.began = as, server.Refused, server.Alone
 	o.refused, o.inUse = server.Refused, server.InUse

@@ -28,14 +28,25 @@ func serverRules(t config.Target, via kube.Via, limits *scope) map[string][]rbac
 	all[""] = append(homeRules(t, limits), all[""]...)
 	there := serverKey(t)
 	if there != "" && all[there] == nil {
-		all[there] = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+		all[there] = []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
+			{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"get"}},
+		}
 	}
 	all[there] = append(all[there], wayRules(via, limits.pods())...)
-	behind := slices.ContainsFunc(redisOf(t).Nodes, func(name string) bool { return strings.HasPrefix(name, "service/") })
-	if s := t.Server(); (s.Pod == "" || behind) && via != kube.ViaDirect {
+	if via != kube.ViaDirect && findsByService(t) {
 		all[there] = append(all[there], serviceRule)
 	}
 	return all
+}
+
+// findsByService says whether pods of the server, or other nodes of it, are found behind a Service.
+func findsByService(t config.Target) bool {
+	named := redisOf(t).Nodes
+	if t.Postgres != nil {
+		named = t.Postgres.Standbys
+	}
+	return t.Server().Pod == "" || slices.ContainsFunc(named, func(name string) bool { return strings.HasPrefix(name, "service/") })
 }
 
 // serverKey is the namespace of the server as rules are kept by: "" where it is the target's own.

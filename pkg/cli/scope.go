@@ -58,7 +58,7 @@ func scopeOf(ctx context.Context, clients *kube.Clients, t config.Target, via ku
 	if in.server.Section != "" && via != kube.ViaDirect {
 		pods = s.findServer(ctx, in)
 	}
-	for _, c := range scopedConsumers(in, pods) {
+	for _, c := range s.consumers(ctx, in, pods) {
 		workloads, configs, err := c.Movable(ctx)
 		if err != nil {
 			s.unknown = append(s.unknown, fmt.Sprintf("the consumers in namespace %s: %v", c.Namespace, clients.Explain(err)))
@@ -70,25 +70,35 @@ func scopeOf(ctx context.Context, clients *kube.Clients, t config.Target, via ku
 	return s
 }
 
-// scopedConsumers are the consumers of any kind of target.
-func scopedConsumers(in opening, pods []corev1.Pod) workload.Across {
+// consumers are those of any kind of target.
+func (s *scope) consumers(ctx context.Context, in opening, pods []corev1.Pod) workload.Across {
 	if in.target.Kind == config.KindJWT {
 		return workload.Across{keyConsumers(in)}
 	}
-	return consumersOf(in, keep(pods), nil)
+	kept, err := keep(ctx, in, pods)
+	if err != nil {
+		s.unknown = append(s.unknown, fmt.Sprintf("what makes the server's pods in namespace %s: %v", serverNamespace(in), in.clients.Explain(err)))
+	}
+	return consumersOf(in, kept, nil)
 }
 
 // findServer limits the way to the server to its pods, where they keep their names.
 func (s *scope) findServer(ctx context.Context, in opening) []corev1.Pod {
 	pods, err := serverPods(ctx, in)
+	if err == nil {
+		var more []corev1.Pod
+		more, err = standbyPods(ctx, in)
+		pods = append(pods, more...)
+	}
 	if err != nil {
 		s.unknown = append(s.unknown, fmt.Sprintf("the server's pods in namespace %s: %v", serverNamespace(in), in.clients.Explain(err)))
 		return nil
 	}
-	owner := metav1.GetControllerOf(&pods[0])
-	if owner != nil && owner.Kind != "StatefulSet" {
-		s.unknown = append(s.unknown, fmt.Sprintf("the server's pods in namespace %s: each pod of %s has a new name", serverNamespace(in), owner.Kind))
-		return pods
+	for _, p := range pods {
+		if owner := metav1.GetControllerOf(&p); owner != nil && owner.Kind != "StatefulSet" {
+			s.unknown = append(s.unknown, fmt.Sprintf("the server's pods in namespace %s: each pod of %s has a new name", serverNamespace(in), owner.Kind))
+			return pods
+		}
 	}
 	there := serverNamespace(in)
 	for _, p := range pods {

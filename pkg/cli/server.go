@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,23 +47,50 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 // servers is what runs in a server's pods, by the target's kind.
 var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server", config.KindJWT: "Redis server"}
 
-// siblings are a pod and the others of its controller, as they are now.
+// siblings are a pod and the others of its controller, as they are now: first that pod, if it is still there.
 func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, error) {
-	owner, namespace := metav1.GetControllerOf(&first), first.Namespace
-	if owner == nil {
-		return []corev1.Pod{first}, nil
-	}
-	all, err := in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	all, err := in.clients.Kube.CoreV1().Pods(first.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
+		return nil, fmt.Errorf("listing the pods in %s: %w", first.Namespace, err)
 	}
-	pods := []corev1.Pod{first}
+	owner, err := controllerOf(ctx, in, first)
+	if err != nil {
+		return nil, err
+	}
+	var pods []corev1.Pod
 	for _, p := range all.Items {
-		if c := metav1.GetControllerOf(&p); c != nil && c.UID == owner.UID && p.Name != first.Name {
+		if p.Name == first.Name {
+			pods = slices.Insert(pods, 0, p)
+			continue
+		}
+		own, err := controllerOf(ctx, in, p)
+		if err != nil {
+			return nil, err
+		}
+		if owner != nil && own != nil && own.UID == owner.UID {
 			pods = append(pods, p)
 		}
 	}
 	return pods, nil
+}
+
+// controllerOf is what makes a pod again: its controller, or that of its ReplicaSet; nil where nothing does.
+func controllerOf(ctx context.Context, in opening, p corev1.Pod) (*metav1.OwnerReference, error) {
+	ref := metav1.GetControllerOf(&p)
+	if ref == nil || ref.Kind != "ReplicaSet" || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
+		return ref, nil
+	}
+	set, err := in.clients.Kube.AppsV1().ReplicaSets(p.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && set.UID != ref.UID:
+		return ref, nil // it is gone, and its pods are about to be
+	case err != nil:
+		return nil, fmt.Errorf("reading replicaset %s/%s: %w", p.Namespace, ref.Name, err)
+	}
+	if above := metav1.GetControllerOf(set); above != nil {
+		return above, nil
+	}
+	return ref, nil
 }
 
 // settled is in with the server's pod named, and its container: the one that declares its port, else the first.
@@ -89,15 +118,22 @@ func serverNamespace(in opening) string {
 	return in.namespace
 }
 
-// keep names the workload of the server itself, which is never rolled although it may read the same Secret.
-func keep(pods []corev1.Pod) []string {
-	if len(pods) == 0 {
-		return nil
+// keep names what makes the server's pods, whatever its kind: it is never rolled although it may read the same Secret.
+func keep(ctx context.Context, in opening, pods []corev1.Pod) (names []string, err error) {
+	for _, p := range pods {
+		name := "pod/" + p.Name
+		c, err := controllerOf(ctx, in, p)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			name = strings.ToLower(c.Kind) + "/" + c.Name
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
-	if c := metav1.GetControllerOf(&pods[0]); c != nil && c.Kind == "StatefulSet" {
-		return []string{"statefulset/" + c.Name}
-	}
-	return nil
+	return names, nil
 }
 
 // aliases are what the server in a pod goes by: the pod's addresses, its names under the governing Service of a StatefulSet, and those of the

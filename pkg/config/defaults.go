@@ -26,7 +26,7 @@ func defaultPostgres() Target {
 		Postgres: &Postgres{
 			Port:     5432,
 			Database: "demo-platform",
-			SSLMode:  "prefer",
+			Auth:     "scram-sha-256",
 			Strategy: "alternate",
 			Admin:    Admin{User: "postgres"},
 		},

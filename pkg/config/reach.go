@@ -47,6 +47,8 @@ const (
 	sendsSecret    = "the Secret would be sent to an address that does not hold it"
 	dialsFromHere  = "the operator's machine would connect to the address"
 	sendsPassword  = "the administrator's password would be sent to nodes that are not given it"
+	logsInThere    = "the administrator would log in there"
+	weakens        = "the administrator's password would be sent by a weaker method"
 	ownsObjects    = "the administrator would make logins members of the role"
 	signsClaims    = "tokens with these claims would be signed with the key"
 	showsLogs      = "what pods have written would be shown to whoever may not read their logs"
@@ -76,6 +78,7 @@ var reach = map[string]rule{
 
 	"Postgres.pod": free, "Postgres.container": free, "Postgres.namespace": home, "Postgres.service": free, "Postgres.port": free,
 	"Postgres.address": operators(dialsFromHere), "Postgres.through": operators(dialsFromHere), "Postgres.database": free,
+	"Postgres.standbys": operators(logsInThere), "Postgres.auth": operators(weakens),
 	"Postgres.sslmode": free, "Postgres.strategy": free, "Postgres.owner": operators(ownsObjects), "Postgres.admin": free,
 
 	"Redis.pod": free, "Redis.container": free, "Redis.namespace": home, "Redis.port": free, "Redis.address": operators(dialsFromHere),

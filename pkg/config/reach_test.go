@@ -48,7 +48,7 @@ func isOperators(name string) bool { return slices.Contains(operatorsFields, nam
 // operatorsFields are what no ConfigMap may set: what reaches beyond its namespace, sends something from the operator's machine, or
 // sends a Secret to whom does not hold it.
 var operatorsFields = []string{
-	"Config.protected", "Target.notify", "Target.grafana", "Target.podOutput", "Postgres.address", "Postgres.through", "Postgres.owner", "Redis.address", "Redis.nodes",
+	"Config.protected", "Target.notify", "Target.grafana", "Target.podOutput", "Postgres.address", "Postgres.through", "Postgres.standbys", "Postgres.auth", "Postgres.owner", "Redis.address", "Redis.nodes",
 	"Gates.urls", "Prometheus.url", "Prometheus.token", "JWTProbe.claims", "IssueRequest.body",
 }
 

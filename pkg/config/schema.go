@@ -94,6 +94,7 @@ func choices() map[string][]any {
 		"Config.apiVersion": {APIVersion},
 		"Target.kind":       anyOf(kindNames()),
 		"Postgres.sslmode":  anyOf(sslModes),
+		"Postgres.auth":     anyOf(authMethods),
 		"Postgres.strategy": anyOf(strategies),
 		"Redis.tls":         anyOf(tlsModes),
 		"ReadyGate.scheme":  {"http", "https"},

@@ -105,10 +105,16 @@ type Postgres struct {
 	Through []string `yaml:"through,omitempty"`
 	// Database is the database that the application uses. Default: demo-platform.
 	Database string `yaml:"database,omitempty"`
+	// Standbys are the servers that replay this one and that the controller of its pod does not control: pod/NAME, statefulset/NAME,
+	// service/NAME, or host:port for --via=direct. Default: none.
+	Standbys []string `yaml:"standbys,omitempty"`
 	// SSLMode is how TLS is used towards the server, in the words of libpq: disable, prefer, require, verify-ca or verify-full. Only
-	// the last two check its certificate, and verify-full also for whom it is. Default: prefer.
+	// the last two check its certificate, and verify-full also for whom it is. Default: prefer, and verify-full for --via=direct.
 	SSLMode      string `yaml:"sslmode,omitempty"`
 	Certificates `yaml:",inline"`
+	// Auth is the weakest method by which a password is sent: scram-sha-256, md5 or password. With md5, SCRAM works too. With password,
+	// passwords are sent in clear text, which requires the sslmode verify-ca or verify-full. Default: scram-sha-256.
+	Auth string `yaml:"auth,omitempty"`
 	// Strategy is how the next version comes about: alternate makes another login under one owner role; clone makes one with
 	// copies of the grants of the one before; same-user changes the password of the login, with a gap. Default: alternate.
 	Strategy string `yaml:"strategy,omitempty"`

@@ -13,11 +13,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// ConsentStandby is the kind of consent that it takes to leave a standby alone that a node lists and that is no node.
-const ConsentStandby = "standby"
-
-// LeaveStandbys lets effects be done although a node lists standbys that are no nodes: their sessions are neither seen nor ended.
-func (s *Server) LeaveStandbys() { s.leave.Store(true) }
+// ConsentUnknownNode is the kind of consent that it takes to leave a standby alone that a node lists and that is no node.
+const ConsentUnknownNode = "unknown-node"
 
 // Replicas are the standbys that a node lists in pg_stat_replication and that are no nodes, each to be agreed to, and notes on those
 // that are away. What a standby calls itself is a claim, and its address may be anybody's: the admin never logs in there.
@@ -25,7 +22,7 @@ func (s *Server) Replicas(ctx context.Context) (notes []string, asks []rotation.
 	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		for _, d := range cl.unasked {
 			asks = append(asks, rotation.Item{
-				Name: d.Name, Phase: rotation.Doubtful, Consent: ConsentStandby,
+				Name: d.Name, Phase: rotation.Doubtful, Consent: ConsentUnknownNode,
 				Note: d.why(),
 			})
 		}
@@ -97,7 +94,7 @@ func (n *session) receiver(ctx context.Context) ([]receiver, error) {
 
 // compare looks for standbys that a node lists and that are no nodes. The standbys of a standby are listed by that one.
 func (s *Server) compare(ctx context.Context, cl *cluster) error {
-	if s.leave.Load() {
+	if s.Agreed != nil && s.Agreed(ConsentUnknownNode) {
 		return nil
 	}
 	var senders []walsender
@@ -212,7 +209,7 @@ func (s *Server) unasked(ctx context.Context, w walsender) downNode {
 			where += ", " + pod
 		}
 	}
-	hint := "name it in the configuration (postgres.standbys), or leave it out with --accept=" + ConsentStandby
+	hint := "name it in the configuration (postgres.standbys), or leave it out with --accept=" + ConsentUnknownNode
 	if w.Hidden {
 		hint = fmt.Sprintf("GRANT pg_read_all_stats TO %s to see its address; then %s", ident(w.at.user), hint)
 	}

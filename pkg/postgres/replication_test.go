@@ -33,7 +33,7 @@ func TestAStandbyThatIsNoNodeIsSilent(t *testing.T) {
 		t.Fatalf("%+v, %v: want the standby to be silent", use, err)
 	}
 	notes, asks, err := alone.Replicas(ctx)
-	if err != nil || len(asks) != 1 || asks[0].Consent != ConsentStandby || !strings.Contains(asks[0].Note, "none of the nodes") || len(notes) != 0 {
+	if err != nil || len(asks) != 1 || asks[0].Consent != ConsentUnknownNode || !strings.Contains(asks[0].Note, "none of the nodes") || len(notes) != 0 {
 		t.Errorf("%v, %+v, %v: want it to be asked for", notes, asks, err)
 	}
 	places, err := alone.Standing(ctx, c)
@@ -43,7 +43,7 @@ func TestAStandbyThatIsNoNodeIsSilent(t *testing.T) {
 	for name, effect := range map[string]func(context.Context, rotation.Fence, rotation.Credential) error{"revoke": alone.Revoke, "erase": alone.Erase} {
 		err := effect(ctx, pass, c)
 		if !errors.Is(err, rotation.ErrUnavailable) || !strings.Contains(err.Error(), "pg-0 sends its log to a standby that is none of the nodes") ||
-			!strings.Contains(rotation.Hint(err), "postgres.standbys") || !strings.Contains(rotation.Hint(err), "--accept=standby") {
+			!strings.Contains(rotation.Hint(err), "postgres.standbys") || !strings.Contains(rotation.Hint(err), "--accept=unknown-node") {
 			t.Errorf("%s: %v (%s), want to be told of the standby", name, err, rotation.Hint(err))
 		}
 	}
@@ -52,7 +52,7 @@ func TestAStandbyThatIsNoNodeIsSilent(t *testing.T) {
 	}
 
 	left := p.via(viaScram)
-	left.LeaveStandbys()
+	left.Agreed = func(kind string) bool { return kind == ConsentUnknownNode }
 	p.must("revoke with the standby left alone", left.Revoke(ctx, pass, c))
 	if use, err := left.InUse(ctx, c); err != nil || len(use.Silent) != 0 {
 		t.Errorf("%+v, %v: it was left alone", use, err)

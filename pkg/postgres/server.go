@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -24,6 +23,8 @@ type Server struct {
 	Discover func(context.Context) ([]Node, error)
 	// PodAt names the pod that has an address, for messages; "" for none. It may be nil.
 	PodAt func(ctx context.Context, address string) string
+	// Agreed says whether the operator has agreed to questions of a kind. Nil: to none.
+	Agreed func(kind string) bool
 	// Doors are ways in that the application takes and that are no nodes. A login that the nodes let in is tried there too.
 	Doors []Door
 	// Admin makes the changes. It must be another role than the one that is rotated.
@@ -65,8 +66,6 @@ type Server struct {
 	admin map[string]*session
 
 	proofs proofs
-
-	leave atomic.Bool // standbys that are no nodes are left alone
 }
 
 var _ rotation.Server = (*Server)(nil)
