@@ -27,8 +27,8 @@ import (
 
 // bench is one run of all measurements.
 type bench struct {
-	kubeconfig, kubectl, plugin, namespace string
-	pairs                                  int
+	kubeconfig, kubectl, plugin, namespace, via string
+	pairs                                       int
 	subject
 
 	config   *rest.Config
@@ -43,6 +43,7 @@ func main() {
 	flag.StringVar(&b.plugin, "plugin", "bin/kubectl-rotate", "the program to measure")
 	flag.StringVar(&b.namespace, "namespace", "", "where the platform is put, and removed again; bench-TARGET by default")
 	target := flag.String("target", "postgres", "what is rotated: "+strings.Join(slices.Sorted(maps.Keys(subjects)), ", "))
+	flag.StringVar(&b.via, "via", "", "the way to the server; the program's own default where it is not given")
 	flag.IntVar(&b.pairs, "pairs", 8, "how many pairs of a rotation and a restart; even, so that each begins as often as the other")
 	flag.Parse()
 	known := false

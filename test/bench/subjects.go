@@ -46,6 +46,9 @@ targets:
 func (b *bench) command(kubeconfig string) (args []string, done func(), err error) {
 	args = append(args, b.args...)
 	args = append(args, "--yes", "--again", "-n", b.namespace, "--kubeconfig", kubeconfig)
+	if b.via != "" {
+		args = append(args, "--via", b.via)
+	}
 	if b.targets == "" {
 		return args, func() {}, nil
 	}

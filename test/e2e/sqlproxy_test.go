@@ -55,7 +55,7 @@ func (w *world) sqlThrough() (p *sqlProxy, config string) {
 func (w *world) direct(address string) (path string) {
 	w.Helper()
 	path = filepath.Join(w.TempDir(), "targets.yaml")
-	text := "apiVersion: kubectl-rotate/v1alpha1\ntargets:\n- name: postgres\n  kind: postgres\n  postgres: {address: \"" + address + "\"}\n"
+	text := "apiVersion: kubectl-rotate/v1alpha1\ntargets:\n- name: postgres\n  kind: postgres\n  postgres: {address: \"" + address + "\", sslmode: disable}\n"
 	w.must("writing the configuration", os.WriteFile(path, []byte(text), 0o600))
 	return path
 }

@@ -42,6 +42,22 @@ func TestUnixSocket(t *testing.T) {
 	w.standby("backend_v2")
 }
 
+// With no flag either, and where the server knows who comes over its socket (peer): the relay then runs as the server's own user. What the
+// port is asked for is still a login, which proves the new one.
+func TestPeerAuthentication(t *testing.T) {
+	w := newWorld(t)
+	w.superuser(`COPY (SELECT) TO PROGRAM 'sed -i "/^host.*trust/d; s/^local\(.*\)trust/local\1peer/" $PGDATA/pg_hba.conf'`)
+	w.superuser("SELECT pg_reload_conf()")
+	w.must("taking the administrator's password away", w.withoutAdminPassword())
+	w.loadedWith(25)
+	r := w.as("admin", "postgres", "--yes", "--soak=1s")
+	if r.code != 0 {
+		t.Fatalf("with no flag: %s", r)
+	}
+	w.says(r, "no password of postgres is known: reaching postgresql-0 by exec, over the server's Unix socket", "login as backend_v2")
+	w.standby("backend_v2")
+}
+
 // withoutAdminPassword has the server's pod know no password of its superuser; the server has one, which it asks for over the
 // network only.
 func (w *world) withoutAdminPassword() error {
@@ -59,6 +75,13 @@ func (w *world) withoutAdminPassword() error {
 		p, err := w.kube.CoreV1().Pods(w.ns).Get(w.ctx, "postgresql-0", metav1.GetOptions{})
 		return err == nil && p.UID != before.UID && ready(*p)
 	})
+	w.servesAgain()
+	return nil
+}
+
+// servesAgain waits until the server lets the login in, and all pods of the service are ready.
+func (w *world) servesAgain() {
+	w.Helper()
 	w.until("the service works again", func() bool {
 		conn, err := w.connect(w.login(), "demo-platform")
 		if err != nil {
@@ -72,7 +95,6 @@ func (w *world) withoutAdminPassword() error {
 		}
 		return true
 	})
-	return nil
 }
 
 // A port-forward takes a WebSocket, as an administrator may; where WebSockets do not come through, the port-forward and the
