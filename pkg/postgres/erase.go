@@ -31,11 +31,30 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 				return err
 			}
 		}
+		if err := s.endLate(ctx, cl, f, c); err != nil {
+			return err
+		}
 		return s.erasing(ctx, cl, f, c, func(sub subject) func(context.Context) error {
 			return func(ctx context.Context) error { return s.drop(ctx, cl.primary, sub) }
 		})
 	})
 	return wrap(err, "erasing %s", c.ID)
+}
+
+// endLate ends sessions of a login that may not log in any more: one that was on its way in when the login was refused shows only later.
+func (s *Server) endLate(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential) error {
+	sub, err := s.subject(ctx, cl.primary, c)
+	if err == nil {
+		err = sub.mayChange()
+	}
+	if err != nil || sub.role == nil || sub.role.CanLogin {
+		return err
+	}
+	left, err := cl.sessions(ctx, c.ID)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return s.endSessions(ctx, cl, f, c.ID)
 }
 
 func (s *Server) erasing(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential, how func(subject) func(context.Context) error) error {

@@ -30,7 +30,7 @@ func (p *preflight) headroom(ctx context.Context, current rotation.Credential) e
 		WITH clients AS (
 			SELECT a.datid, r.rolname IS NOT NULL AS mine FROM pg_stat_activity a
 			LEFT JOIN pg_roles r ON r.oid = a.usesysid AND r.rolname = $1
-			WHERE coalesce(a.backend_type, 'client backend') = 'client backend' AND coalesce(a.application_name, '') <> $3)
+			WHERE coalesce(a.backend_type, 'client backend') = 'client backend' AND a.pid::text <> ALL ($3::text[]))
 		SELECT 'the server', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
 				- coalesce(current_setting('reserved_connections', true)::int, 0),
 			count(*)::int, count(*) FILTER (WHERE mine)::int FROM clients
@@ -38,7 +38,7 @@ func (p *preflight) headroom(ctx context.Context, current rotation.Credential) e
 		SELECT format('database %I', d.datname), d.datconnlimit, count(c.datid)::int, count(*) FILTER (WHERE c.mine)::int
 			FROM pg_database d LEFT JOIN clients c ON c.datid = d.oid
 			WHERE d.datconnlimit >= 0 AND d.datname = ANY ($2::text[]) GROUP BY d.oid, d.datname, d.datconnlimit`,
-		current.ID, p.dbs, Application)
+		current.ID, p.dbs, p.s.connections(p.n.node.Name))
 	if err != nil {
 		return wrap(err, "counting connections")
 	}

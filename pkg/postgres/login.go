@@ -113,7 +113,11 @@ func (s *Server) otherwise(ctx context.Context, a attempt, method string) verdic
 }
 
 func (s *Server) as(ctx context.Context, a attempt, password rotation.Secret, method string) (*pgx.Conn, error) {
-	return s.connect(ctx, a.node.node, who{user: a.sub.c.ID, password: password, database: a.database, method: method})
+	conn, err := s.connect(ctx, a.node.node, who{user: a.sub.c.ID, password: password, database: a.database, method: method})
+	if err == nil {
+		s.tried(a.node.node.Name, conn)
+	}
+	return conn, err
 }
 
 // inside asserts that the session is the login's and acts as the owner: then it has the owner's rights, neither more nor

@@ -41,28 +41,32 @@ func (sub subject) revoking() []statement {
 	return []statement{{sql: fmt.Sprintf("ALTER ROLE %s NOLOGIN", ident(sub.role.Name))}}
 }
 
-const terminate = `
+// terminateAll ends all sessions of a login; terminate does so where it may not log in any more.
+const (
+	terminateAll = `
 	SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-	WHERE r.rolname = $1 AND NOT r.rolcanlogin AND a.pid <> pg_backend_pid()`
+	WHERE r.rolname = $1 AND a.pid <> pg_backend_pid()`
+	terminate = terminateAll + ` AND NOT r.rolcanlogin`
+)
 
-// endSessions ends what a login that was revoked has left. It is an effect of its own, since NOLOGIN has to be committed
-// first; if somebody has given LOGIN back since, terminate finds nobody. Standbys have to know of
-// NOLOGIN before, or a client would just come again.
+// endSessions ends what a login that was revoked has left, on every node and whether or not any session was seen. It is an
+// effect of its own, since NOLOGIN has to be committed first; if somebody has given LOGIN back since, terminate finds nobody.
+// Standbys have to know of NOLOGIN before, or a client would just come again.
 func (s *Server) endSessions(ctx context.Context, cl *cluster, f rotation.Fence, login string) error {
-	left, err := cl.sessions(ctx, login)
-	if err != nil || len(left) == 0 {
-		return or(err, cl.whole())
-	}
 	if err := cl.caughtUp(ctx, s.replayWait()); err != nil {
 		return err
 	}
-	err = s.change(ctx, cl.primary, f, func(context.Context) (func(context.Context) error, error) {
-		return func(ctx context.Context) error { return cl.terminate(ctx, login) }, nil
-	})
-	if err != nil {
+	if err := s.ending(ctx, cl, f, terminate, login); err != nil {
 		return err
 	}
 	return or(cl.emptied(ctx, login), cl.whole())
+}
+
+// ending has sessions of a login ended on every node.
+func (s *Server) ending(ctx context.Context, cl *cluster, f rotation.Fence, how, login string) error {
+	return s.change(ctx, cl.primary, f, func(context.Context) (func(context.Context) error, error) {
+		return func(ctx context.Context) error { return cl.terminate(ctx, how, login) }, nil
+	})
 }
 
 // emptied waits until a revoked login has no session left.
@@ -85,9 +89,9 @@ func (c *cluster) emptied(ctx context.Context, login string) error {
 	return err
 }
 
-func (c *cluster) terminate(ctx context.Context, login string) error {
+func (c *cluster) terminate(ctx context.Context, how, login string) error {
 	for _, n := range c.nodes() {
-		if err := n.exec(ctx, terminate, login); err != nil {
+		if err := n.exec(ctx, how, login); err != nil {
 			err = wrap(err, "ending the sessions of %s on %s", login, n.node.Name)
 			return grantHint(err, fmt.Sprintf("GRANT pg_signal_backend TO %s", ident(n.user)))
 		}

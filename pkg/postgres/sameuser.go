@@ -114,8 +114,14 @@ func (s SingleLogin) InUse(context.Context, rotation.Credential) (rotation.Usage
 }
 
 // Install makes c's password the one that is stored, on the primary, in one transaction. Every other version is refused
-// from then on.
+// from then on. Where the one before has leaked, the login is refused for the moment of the change and its sessions are ended: any
+// of them could change the password again.
 func (s SingleLogin) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
+	if s.Leaked {
+		if err := s.Server.Revoke(ctx, f, plain(c)); err != nil {
+			return err
+		}
+	}
 	return s.Server.Install(ctx, f, plain(c))
 }
 
@@ -124,9 +130,17 @@ func (s SingleLogin) Revoke(ctx context.Context, f rotation.Fence, c rotation.Cr
 	return wrap(s.leave(ctx, f, c), "revoking %v of %s", c.V, c.ID)
 }
 
-// Erase changes nothing: the login is the target's too. It is refused while c's password is the one that is stored.
+// Erase changes nothing: the login is the target's too. It is refused while c's password is the one that is stored. Where that has
+// leaked, all sessions of the login are ended, since one that was opened with it cannot be told from others; clients come back with
+// what they hold.
 func (s SingleLogin) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	return wrap(s.leave(ctx, f, c), "erasing %v of %s", c.V, c.ID)
+	err := s.leave(ctx, f, c)
+	if err == nil && s.Leaked {
+		err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
+			return or(s.ending(ctx, cl, f, terminateAll, c.ID), cl.whole())
+		})
+	}
+	return wrap(err, "erasing %v of %s", c.V, c.ID)
 }
 
 func (s SingleLogin) leave(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
@@ -187,7 +201,7 @@ func (p *preflight) limit(ctx context.Context, current rotation.Credential) erro
 		return nil
 	}
 	used, err := one[int](ctx, p.n, `SELECT count(*)::int FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-		WHERE r.rolname = $1 AND a.application_name IS DISTINCT FROM $2`, current.ID, Application)
+		WHERE r.rolname = $1 AND a.pid::text <> ALL ($2::text[])`, current.ID, p.s.connections(p.n.node.Name))
 	if err != nil || 2*used < limit {
 		return wrap(err, "counting the connections of %s", current.ID)
 	}

@@ -91,3 +91,31 @@ func TestPreflightOfASingleLogin(t *testing.T) {
 		t.Errorf("%v (%s), want a refusal that names the right that is missing", err, rotation.Hint(err))
 	}
 }
+
+// Whoever stole the password changes it again and again from sessions that are open, under any name. They end with the change, and those
+// that got in all the same end with the value.
+func TestLeakedPasswordOfASingleLoginLeavesNoSession(t *testing.T) {
+	a := newApp(t)
+	ctx := context.Background()
+	s := a.single()
+	s.Leaked = true
+	held := thieves(t, a.current, names, a.Cluster)
+	c, err := s.Generate(ctx, 2, a.current)
+	a.must("generate", err)
+	a.must("install", s.Install(ctx, pass, c))
+	for name, conn := range held {
+		if _, err := conn.Exec(ctx, fmt.Sprintf("ALTER ROLE %s PASSWORD 'mine'", ident(a.owner))); err == nil {
+			t.Errorf("the session called %s goes on", name)
+		}
+	}
+	a.stands(s.Server, c, rotation.Accepts, "login as "+c.ID)
+	held = thieves(t, c, names, a.Cluster)
+	a.must("revoke", s.Revoke(ctx, pass, a.current))
+	a.must("erase", s.Erase(ctx, pass, a.current))
+	for name, conn := range held {
+		if _, err := conn.Exec(ctx, "SELECT 1"); err == nil {
+			t.Errorf("the session called %s goes on", name)
+		}
+	}
+	a.opened(c)
+}

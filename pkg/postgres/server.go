@@ -10,7 +10,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// Application is the application_name of every connection made here.
+// Application is the application_name of every connection made here. It tells people who is connected, and nothing depends on it: any client can
+// choose the same.
 const Application = "kubectl-rotate"
 
 // Server is a PostgreSQL cluster: its primary, and the standbys that replay it. It implements [rotation.Server].
@@ -45,6 +46,9 @@ type Server struct {
 	Reassign bool
 	// Growth is how many times as many connections the application may come to need as it has now. Less than one is one.
 	Growth float64
+	// Leaked says that the login in use is in the hands of others, who use it against us. What only it stands to lose is not
+	// waited for, and whatever it can do to itself stops nothing.
+	Leaked bool
 	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
 	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
 	ValidFor time.Duration
@@ -66,6 +70,9 @@ type Server struct {
 	admin map[string]*session
 
 	proofs proofs
+
+	trying sync.Mutex
+	tries  map[backend]time.Time // connections made here to try a login, and when each was made
 }
 
 var _ rotation.Server = (*Server)(nil)

@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,8 +14,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// InUse is every session that was opened as c.ID, on every node, whatever role it has been set to since. Connections
-// made here to try the login are left out. An admin without pg_read_all_stats still sees every session and what
+// InUse is every session that was opened as c.ID, on every node, whatever role it has been set to since and whatever it calls
+// itself. Connections that this Server has made to try the login are left out. An admin without pg_read_all_stats still sees every session and what
 // it calls itself, but not whence it comes: its address is then a phrase that says so. A node that cannot be
 // reached is named as silent; without a primary it is an error.
 func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usage, error) {
@@ -22,7 +25,7 @@ func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usa
 			usage.Silent = append(usage.Silent, rotation.Standing{Where: d.Name, Status: rotation.Unknown, Proof: d.why()})
 		}
 		all, err := cl.sessions(ctx, c.ID)
-		usage.Sessions = s.attributed(ctx, all)
+		usage.Sessions = s.attributed(ctx, slices.DeleteFunc(all, s.made))
 		return err
 	})
 	if err != nil {
@@ -30,6 +33,52 @@ func (s *Server) InUse(ctx context.Context, c rotation.Credential) (rotation.Usa
 	}
 	return usage, nil
 }
+
+// backend is a process of a node that serves one connection.
+type backend struct {
+	node string
+	pid  string
+}
+
+// tried takes down a connection that was made to try a login.
+func (s *Server) tried(node string, conn *pgx.Conn) {
+	s.trying.Lock()
+	defer s.trying.Unlock()
+	if s.tries == nil {
+		s.tries = map[backend]time.Time{}
+	}
+	maps.DeleteFunc(s.tries, func(_ backend, at time.Time) bool { return time.Since(at) > loginPatience })
+	s.tries[backend{node, pid(conn)}] = time.Now()
+}
+
+// made says whether this Server has just made a session to try a login. The server says which process serves a connection; nobody can
+// choose that. Other processes' tries count like any session, for as long as they last.
+func (s *Server) made(a rotation.Session) bool {
+	s.trying.Lock()
+	defer s.trying.Unlock()
+	at, ours := s.tries[backend{a.Node, a.ID}]
+	return ours && time.Since(at) <= loginPatience
+}
+
+// connections are the processes of a node that serve this Server: the admin, and tries of a login.
+func (s *Server) connections(node string) []string {
+	all := []string{}
+	for _, n := range s.admin {
+		if n.node.Name == node {
+			all = append(all, pid(n.conn))
+		}
+	}
+	s.trying.Lock()
+	defer s.trying.Unlock()
+	for b := range s.tries {
+		if b.node == node {
+			all = append(all, b.pid)
+		}
+	}
+	return all
+}
+
+func pid(conn *pgx.Conn) string { return strconv.FormatUint(uint64(conn.PgConn().PID()), 10) }
 
 // activity is a row of pg_stat_activity.
 type activity struct {
@@ -40,16 +89,15 @@ type activity struct {
 	Hidden  bool
 }
 
-// sessions are all of one login's, on the nodes that were reached. Those with our own name are left out: they try the login,
-// by this process or another, and are on their way out.
+// sessions are all of one login's, on the nodes that were reached.
 func (c *cluster) sessions(ctx context.Context, login string) (all []rotation.Session, err error) {
 	for _, n := range c.nodes() {
 		rows, err := list(ctx, n, pgx.RowToStructByPos[activity], `
 			SELECT a.pid::text, coalesce(host(a.client_addr), ''), coalesce(a.application_name, ''),
 				coalesce(a.backend_start, 'epoch'), coalesce(a.query = '<insufficient privilege>', false)
 			FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-			WHERE r.rolname = $1 AND a.application_name IS DISTINCT FROM $2 AND a.backend_type IS DISTINCT FROM 'parallel worker'
-			ORDER BY a.pid`, login, Application)
+			WHERE r.rolname = $1 AND a.backend_type IS DISTINCT FROM 'parallel worker'
+			ORDER BY a.pid`, login)
 		if err != nil {
 			return nil, wrap(err, "reading pg_stat_activity of %s", n.node.Name)
 		}
