@@ -55,6 +55,11 @@ func (n *session) setPassword(ctx context.Context, st statement) error {
 	if err != nil {
 		return err
 	}
+	// What pg_stat_statements keeps of statements within others, it keeps with what they hold.
+	err = n.exec(ctx, `SELECT set_config(name, 'none', true) FROM pg_settings WHERE name = 'pg_stat_statements.track'`)
+	if err != nil {
+		return err
+	}
 	err = n.exec(ctx, `SELECT set_config('kubectl_rotate.login', $1, true), set_config('kubectl_rotate.verifier', $2, true)`,
 		st.role, verifier)
 	if err != nil {
