@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -71,10 +72,15 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := identity(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	server := &postgres.Server{
-		Admin: admin, TLS: secured,
-		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: in.target.Interval.Duration,
+		Admin: admin, TLS: secured, Target: fmt.Sprintf("%s/%s %s", in.namespace, in.target.Secret.Name, id),
+		Owner: in.target.Postgres.Owner, Reassign: in.reassign, ValidFor: validFor(in.target.Interval.Duration),
 		Strategy: strategy(data, in.target), Auth: postgres.Auth(in.target.Postgres.Auth), PodAt: in.podAt, Agreed: in.agreed,
+		Record: store.Load, Leaked: leakedLogin(data, in.leaked),
 	}
 	server.Nodes = nodes(in, all, admin)
 	if len(pods) > 0 && in.via != kube.ViaDirect {
@@ -94,17 +100,22 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 	}
 	o.System, o.Missed = as, journalOf(in, pods, server).missed
 	o.refused, o.inUse = journalOf(in, pods, server).missed, server.InUse
+	server.Note = o.note
+	server.Own = func(ctx context.Context, address string) bool { return consumers.PodAt(ctx, address) != "" }
 	o.leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
 		return server.Leftovers(ctx, rec.Current, known(rec)...)
 	}
 	o.onClose(func() { _ = server.Close() })
-	o.Preflight = o.preflight(in, looks{
+	l := looks{
 		store: store, consumers: consumers, current: data.Current, renames: server.Strategy != postgres.SameUser,
 		server: func(ctx context.Context, current rotation.Credential) (notes []string, asks []rotation.Item, err error) {
 			if err := apartFrom(ctx, in, server, all); err != nil {
 				return nil, nil, err
 			}
-			if server.Growth, notes, err = growth(ctx, consumers); err != nil {
+			if server.Leaked == "" {
+				server.Growth, notes, err = growth(ctx, consumers)
+			}
+			if err != nil {
 				return notes, nil, err
 			}
 			more, err := as.Preflight(ctx, current)
@@ -114,9 +125,37 @@ func openPostgres(ctx context.Context, in opening) (*opened, error) {
 			away, asks, err := standbysAsked(ctx, in, server)
 			return slices.Concat(unproven, notes, more, away), asks, err
 		},
-	})
+	}
+	o.Preflight, o.urgent = o.preflight(in, l), o.urgently(in, l)
 	o.Preflight = append(o.Preflight, shown("headroom", "connections enough for both versions at once", nothing))
 	return o, nil
+}
+
+// validFor is how long the password of a new login is valid: past the rotation interval by a quarter of it, and a week at least, such that it
+// never ends before the target has been due for a while.
+func validFor(interval time.Duration) time.Duration {
+	if interval == 0 {
+		return 0
+	}
+	return interval + max(interval/4, 7*24*time.Hour)
+}
+
+// leakedLogin is the login that has leaked, by the rotation under way or by the one that is asked for; "" for none.
+func leakedLogin(rec rotation.Record, asked bool) string {
+	i := rec.Intent
+	switch {
+	case i != nil && i.Compromised && !rec.Standby():
+		if c, live := rec.Live[i.From]; live {
+			return c.ID
+		}
+		if gone, ok := rec.Gone[i.From]; ok {
+			return gone.ID
+		}
+		return rec.Current.ID
+	case asked:
+		return rec.Current.ID
+	}
+	return ""
 }
 
 // nothing is a look that finds nothing to say: what it shows was seen by those before it.

@@ -45,8 +45,8 @@ func (o *opened) preflight(in opening, l looks) []func(context.Context, rotation
 	}
 }
 
-// urgently is what is looked at before a login is replaced that has leaked: whether the Secret can be written, and what the server itself
-// cannot do without.
+// urgently is what is looked at before a login that has leaked is replaced: whether its Secret can be written, and what the server cannot do
+// without. Where else the login stands is noted by what Protect looks at.
 func (o *opened) urgently(in opening, l looks) []look {
 	return []look{
 		o.noted(func(ctx context.Context) ([]string, error) { return written(ctx, in, l.renames) }),

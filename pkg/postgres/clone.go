@@ -33,12 +33,8 @@ func (sub subject) model() string {
 	if name := sub.c.Meta[MetaModel]; name != "" || sub.role == nil {
 		return name
 	}
-	return strings.TrimPrefix(sub.role.Comment, cloneMark)
-}
-
-// isOurClone says whether the role is the clone that c says it is.
-func (sub subject) isOurClone() bool {
-	return strings.HasPrefix(sub.role.Comment, cloneMark) && sub.role.Comment == cloneMark+sub.model()
+	m, _ := parseMark(sub.role.Comment, cloneMark)
+	return m.of
 }
 
 // other is the other one of the pair; nil where it is gone.
@@ -50,13 +46,6 @@ func (n *session) other(ctx context.Context, sub subject) (*role, error) {
 		return n.role(ctx, sub.model())
 	}
 	return nil, nil
-}
-
-// cloneOf is the clone of a login; "" where there is none.
-func (n *session) cloneOf(ctx context.Context, login string) (string, error) {
-	name, err := one[string](ctx, n, `
-		SELECT coalesce(max(rolname::text), '') FROM pg_roles r WHERE shobj_description(r.oid, 'pg_authid') = $1`, cloneMark+login)
-	return name, wrap(err, "looking for a clone of %s", login)
 }
 
 // nameClone gives c the first free name of its version: clones of clones are numbered on.
@@ -87,11 +76,14 @@ func (s *Server) cloning(ctx context.Context, n *session, sub subject) (list []s
 	if err != nil || model == nil {
 		return list, err
 	}
-	more, err := n.alike(ctx, sub.c.ID, model)
+	more, err := s.alike(ctx, n, sub.c.ID, model)
 	return append(list, more...), err
 }
 
 func (s *Server) creatingClone(ctx context.Context, n *session, sub subject, model *role) ([]statement, error) {
+	if err := s.entitled(ctx, n, sub); err != nil {
+		return nil, err
+	}
 	if model == nil {
 		return nil, rotation.Refuse(fmt.Errorf("neither %q nor %q, which it was to be a clone of, exists any more", sub.c.ID, sub.model()))
 	}
@@ -104,11 +96,11 @@ func (s *Server) creatingClone(ctx context.Context, n *session, sub subject, mod
 		create += " VALID UNTIL " + literal(end)
 	}
 	secret, err := s.passwordOf(ctx, n, sub)
-	return []statement{{sql: create}, secret, comment(sub.c.ID, cloneMark+model.Name)}, err
+	return []statement{{sql: create}, secret, comment(sub.c.ID, s.marking(cloneMark, model.Name, sub.c))}, err
 }
 
 // alike are the memberships and settings that login lacks of model's.
-func (n *session) alike(ctx context.Context, login string, model *role) ([]statement, error) {
+func (s *Server) alike(ctx context.Context, n *session, login string, model *role) ([]statement, error) {
 	options := "true, true"
 	if n.version >= 160000 {
 		options = "bool_or(m.inherit_option), bool_or(m.set_option)"
@@ -123,7 +115,7 @@ func (n *session) alike(ctx context.Context, login string, model *role) ([]state
 	for _, g := range groups {
 		lack = append(lack, statement{sql: g.grant(login, n.version >= 160000)})
 	}
-	want, err := n.settings(ctx, model.Name)
+	want, err := s.kept(ctx, n, model.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +193,7 @@ func (s *Server) lacks(ctx context.Context, n *session, sub subject) (string, er
 	if err != nil || other == nil {
 		return "", err
 	}
-	lack, err := n.alike(ctx, sub.c.ID, other)
+	lack, err := s.alike(ctx, n, sub.c.ID, other)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,9 +35,13 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 		if err := s.endLate(ctx, cl, f, c); err != nil {
 			return err
 		}
-		return s.erasing(ctx, cl, f, c, func(sub subject) func(context.Context) error {
+		err = s.erasing(ctx, cl, f, c, func(sub subject) func(context.Context) error {
 			return func(ctx context.Context) error { return s.drop(ctx, cl.primary, sub) }
 		})
+		if s.Leaked != "" && s.Leaked == c.ID && err != nil && ctx.Err() == nil && !passes(err) {
+			return s.rest(ctx, cl, f, c, err)
+		}
+		return err
 	})
 	return wrap(err, "erasing %s", c.ID)
 }
@@ -45,7 +50,7 @@ func (s *Server) Erase(ctx context.Context, f rotation.Fence, c rotation.Credent
 func (s *Server) endLate(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential) error {
 	sub, err := s.subject(ctx, cl.primary, c)
 	if err == nil {
-		err = sub.mayChange()
+		err = s.mayChange(ctx, cl.primary, sub)
 	}
 	if err != nil || sub.role == nil || sub.role.CanLogin {
 		return err
@@ -61,13 +66,45 @@ func (s *Server) erasing(ctx context.Context, cl *cluster, f rotation.Fence, c r
 	return s.change(ctx, cl.primary, f, func(ctx context.Context) (func(context.Context) error, error) {
 		sub, err := s.subject(ctx, cl.primary, c)
 		if err == nil {
-			err = sub.mayChange()
+			err = s.mayChange(ctx, cl.primary, sub)
 		}
 		if err == nil {
 			err = s.mayErase(ctx, cl, sub)
 		}
 		return how(sub), err
 	})
+}
+
+// passes says whether an error may pass, or says that nothing is to be done any more.
+func passes(err error) bool {
+	return errors.Is(err, rotation.ErrUnavailable) || errors.Is(err, rotation.ErrNotYet) || errors.Is(err, rotation.ErrSuperseded)
+}
+
+// rest leaves a leaked login without LOGIN and password where it cannot be dropped, for why: whoever had it may have made others depend on
+// it. It refuses what drop does while somebody is connected, or while the role is not this target's.
+func (s *Server) rest(ctx context.Context, cl *cluster, f rotation.Fence, c rotation.Credential, why error) error {
+	n := cl.primary
+	err := s.change(ctx, n, f, func(ctx context.Context) (func(context.Context) error, error) {
+		sub, err := s.subject(ctx, n, c)
+		if err == nil {
+			err = s.mayChange(ctx, n, sub)
+		}
+		if err != nil || sub.role == nil {
+			return n.statements(nil), err
+		}
+		if sub.role.CanLogin {
+			return nil, why // it was let in again
+		}
+		list := []statement{{sql: fmt.Sprintf("ALTER ROLE %s PASSWORD NULL", ident(c.ID))}}
+		if !sub.role.marked() {
+			list = append(list, comment(c.ID, sub.role.with(retiredMark)))
+		}
+		return n.statements(list), nil
+	})
+	if err == nil {
+		s.note("%s stays, without LOGIN and without a password: %v (%s)", c.ID, why, rotation.Hint(why))
+	}
+	return err
 }
 
 // drop ends a login; where it has something that may be taken from it, without that.

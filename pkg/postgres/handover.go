@@ -223,6 +223,10 @@ func (s *Server) within(ctx context.Context, node Node, database string, sub sub
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.stall()*9/10)
 	defer cancel()
+	return s.cleared(ctx, n, func(ctx context.Context) error { return n.within(ctx, sub, do) })
+}
+
+func (n *session) within(ctx context.Context, sub subject, do func(context.Context, *session, holdings) error) error {
 	if err := n.exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
@@ -258,8 +262,12 @@ func (s *Server) at(ctx context.Context, node Node, database string) (*session, 
 		return nil, err
 	}
 	s.admin[key] = n
-	return n, n.look(ctx)
+	return n, or(n.exec(ctx, ownRole), n.look(ctx))
 }
+
+// ownRole has a session act as the admin is set to in all databases, whatever the owner of this one has set its sessions to.
+const ownRole = `SELECT set_config('role', coalesce((SELECT substr(c, 6) FROM pg_db_role_setting s, unnest(s.setconfig) AS c
+	WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user) AND s.setdatabase = 0 AND c LIKE 'role=%' LIMIT 1), 'none'), false)`
 
 // give lets the owner have all that the login has and will make, in every database.
 func (s *Server) give(ctx context.Context, n *session, sub subject) error {

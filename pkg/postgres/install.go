@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -29,19 +30,32 @@ func (s *Server) Install(ctx context.Context, f rotation.Fence, c rotation.Crede
 			model, joining, err := s.joining(ctx, n, sub)
 			return func(ctx context.Context) error {
 				if model.role != nil {
-					if err := s.give(ctx, n, model); err != nil {
+					if err := s.despite(s.give(ctx, n, model), model.c.ID); err != nil {
 						return err
 					}
 				}
 				return n.run(ctx, append(joining, list...))
-			}, err
+			}, s.despite(err, sub.c.Meta[MetaModel])
 		})
 		if err != nil {
 			return err
 		}
-		return s.complete(ctx, n, f, c)
+		if err := s.makeRoom(ctx, n, f, c); err != nil {
+			return err
+		}
+		return s.despite(s.complete(ctx, n, f, c), c.Meta[MetaModel])
 	})
 	return wrap(err, "installing %s", c.ID)
+}
+
+// despite is err, or nil with a note where what failed is to take over something from a login that has leaked: whoever has that may see to it
+// that it cannot be taken over, and the new login works without.
+func (s *Server) despite(err error, from string) error {
+	if err == nil || s.Leaked == "" || from != s.Leaked || errors.Is(err, rotation.ErrSuperseded) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	s.note("not all that %s has could be taken over: %v", from, err)
+	return nil
 }
 
 // installing is what makes the server accept a credential; nothing where it does already.
@@ -49,7 +63,7 @@ func (s *Server) installing(ctx context.Context, n *session, sub subject) ([]sta
 	if sub.c.Value.Empty() {
 		return nil, errNoValue
 	}
-	if err := sub.mayChange(); err != nil {
+	if err := s.mayChange(ctx, n, sub); err != nil {
 		return nil, err
 	}
 	switch {
@@ -70,6 +84,9 @@ func (s *Server) installing(ctx context.Context, n *session, sub subject) ([]sta
 // creating makes a login.
 func (s *Server) creating(ctx context.Context, n *session, sub subject) ([]statement, error) {
 	if err := checkName("role", sub.owner); err != nil {
+		return nil, err
+	}
+	if err := s.entitled(ctx, n, sub); err != nil {
 		return nil, err
 	}
 	if _, err := n.existing(ctx, sub.owner); err != nil {
@@ -94,10 +111,10 @@ func (s *Server) creating(ctx context.Context, n *session, sub subject) ([]state
 	list := []statement{
 		{sql: create + " IN ROLE " + ident(sub.owner)},
 		secret,
-		comment(sub.c.ID, loginMark+sub.owner),
+		comment(sub.c.ID, s.marking(loginMark, sub.owner, sub.c)),
 		acting(sub.c.ID, sub.owner),
 	}
-	settings, err := n.settings(ctx, model.Name)
+	settings, err := s.kept(ctx, n, model.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -135,14 +152,14 @@ func (s *Server) mending(ctx context.Context, n *session, sub subject) ([]statem
 	if sub.role.Acts != sub.owner || !sub.role.MayAct {
 		list = append(list, n.membership(sub.owner, sub.c.ID), acting(sub.c.ID, sub.owner))
 	}
-	if sub.role.Comment != loginMark+sub.owner {
-		list = append(list, comment(sub.c.ID, loginMark+sub.owner))
+	if mark := s.marking(loginMark, sub.owner, sub.c); sub.role.Comment != mark {
+		list = append(list, comment(sub.c.ID, mark))
 	}
 	model, err := n.model(ctx, sub)
 	if err != nil {
 		return nil, err
 	}
-	want, err := n.settings(ctx, model.Name)
+	want, err := s.kept(ctx, n, model.Name)
 	if err != nil {
 		return nil, err
 	}

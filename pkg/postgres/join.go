@@ -25,6 +25,11 @@ func (s *Server) joining(ctx context.Context, n *session, sub subject) (model su
 	if err := model.role.ordinary(); err != nil {
 		return subject{}, nil, err
 	}
+	if s.Record != nil {
+		if err := s.mayChange(ctx, n, model); err != nil {
+			return subject{}, nil, err
+		}
+	}
 	more, err := n.memberships(ctx, model)
 	if err != nil || model.role.joined() && model.role.owner() == model.owner {
 		return model, more, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,69 @@ const (
 	exclusive = "pg_advisory_xact_lock"
 	shared    = "pg_advisory_xact_lock_shared"
 )
+
+// locked is locked on a node, and ends sessions that are in its way.
+func (s *Server) locked(ctx context.Context, n *session, lock string, do func(context.Context) error) error {
+	return s.cleared(ctx, n, func(ctx context.Context) error { return n.locked(ctx, lock, do) })
+}
+
+// cleared runs do on n, and ends sessions that it waits for, as long as it runs: any that holds the advisory lock although its role
+// could not rotate anything, and, of a login that has leaked, any at all. Whoever has the leaked login may take what locks it likes.
+func (s *Server) cleared(ctx context.Context, n *session, do func(context.Context) error) error {
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watched := pid(n.conn)
+	watch.Go(func() { s.clear(watching, n.node, n.conn.Config().Database, watched) })
+	defer watch.Wait()
+	defer stop()
+	return do(ctx)
+}
+
+// blockedAfter is how long an effect may take before somebody looks what it waits for.
+const blockedAfter = 300 * time.Millisecond
+
+// clear ends the sessions that one process of the server waits for and that have no business to be waited for. It connects only where
+// there may be any.
+func (s *Server) clear(ctx context.Context, node Node, database, waiting string) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(blockedAfter):
+	}
+	n, err := s.enter(ctx, node, database)
+	if err != nil {
+		return // then whoever waits says what for
+	}
+	defer n.hangUp()
+	tick := time.NewTicker(5 * glance)
+	defer tick.Stop()
+	for {
+		ended, err := list(ctx, n, pgx.RowToStructByPos[holder], `
+			SELECT * FROM (SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), coalesce(host(a.client_addr), 'local')
+			FROM unnest(pg_blocking_pids($1::int)) AS b(pid) JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
+			WHERE NOT r.rolsuper AND r.rolname <> current_user AND (r.rolname = $2 OR NOT r.rolcreaterole AND EXISTS (
+				SELECT FROM pg_locks l WHERE l.pid = $1::int AND NOT l.granted AND l.locktype = 'advisory'))
+			OFFSET 0) AS found WHERE pg_terminate_backend(pid)`, waiting, s.Leaked)
+		if err != nil {
+			return
+		}
+		for _, h := range ended {
+			s.note("ended a session of %s that was in the way of the rotation (pid %d, from %s, called %q)", h.User, h.PID, h.Address, h.App)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// note tells what was done beyond what was asked for.
+func (s *Server) note(format string, args ...any) {
+	if s.Note != nil {
+		s.Note(fmt.Sprintf(format, args...))
+	}
+}
 
 // locked runs do in one transaction that holds the lock. The lock ends with the transaction: at its commit, when the
 // connection breaks, or when the server ends it because the client has stalled.
@@ -84,7 +148,7 @@ func (n *session) whoHolds(ctx context.Context, err error) error {
 // change makes one effect on the primary: decide looks, under the lock, and gives what is to be done; then the fence is
 // asked, and only then it is done. All of it is done, or nothing.
 func (s *Server) change(ctx context.Context, n *session, f rotation.Fence, decide func(context.Context) (func(context.Context) error, error)) error {
-	return n.locked(ctx, exclusive, func(ctx context.Context) error {
+	return s.locked(ctx, n, exclusive, func(ctx context.Context) error {
 		do, err := decide(ctx)
 		if err != nil {
 			return err

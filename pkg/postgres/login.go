@@ -112,8 +112,11 @@ func (s *Server) otherwise(ctx context.Context, a attempt, method string) verdic
 	return a.inside(ctx, conn, ", and a wrong password was refused")
 }
 
+// undisturbed are settings for a session that tries a login. Every login may set its own defaults, which a try must not fail by.
+var undisturbed = map[string]string{"search_path": "pg_catalog", "statement_timeout": "0", "lock_timeout": "0"}
+
 func (s *Server) as(ctx context.Context, a attempt, password rotation.Secret, method string) (*pgx.Conn, error) {
-	conn, err := s.connect(ctx, a.node.node, who{user: a.sub.c.ID, password: password, database: a.database, method: method})
+	conn, err := s.connect(ctx, a.node.node, who{user: a.sub.c.ID, password: password, database: a.database, method: method, params: undisturbed})
 	if err == nil {
 		s.tried(a.node.node.Name, conn)
 	}

@@ -62,11 +62,24 @@ func chooseOwner(login string, own belongings, all []candidate) (string, error) 
 // ownerOf is whose objects the login r works on: what the login says of itself, else what the configuration says, else
 // what the catalogue shows.
 func (s *Server) ownerOf(ctx context.Context, n *session, r *role) (string, error) {
-	if owner, ours := r.madeFor(); ours {
-		return owner, nil
+	if m, made := r.madeFor(); made {
+		switch may, err := n.mayBecome(ctx, r.Name, m.of); {
+		case err != nil:
+			return "", err
+		case may:
+			return m.of, nil
+		}
+		return "", rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("the comment of %q says that it is a login of %q, and it is no member of it", r.Name, m.of),
+			fmt.Sprintf("if it is one: GRANT %s TO %s; else take the comment away", ident(m.of), ident(r.Name))))
 	}
 	if owner := r.owner(); owner != r.Name {
-		return owner, nil
+		set, err := s.setByThief(ctx, n, r)
+		if err != nil || !set {
+			return owner, err
+		}
+		s.note("%s is set to act as %s, and owns objects itself: whoever has it may have set that, so the new login acts as %[1]s", r.Name, owner)
+		return r.Name, nil
 	}
 	if r.joined() && r.Acts != "" {
 		return r.Acts, nil // somebody has taken it out of its owner since
@@ -82,6 +95,23 @@ func (s *Server) ownerOf(ctx context.Context, n *session, r *role) (string, erro
 		return "", err
 	}
 	return chooseOwner(r.Name, own, all)
+}
+
+// setByThief says whether the role that a leaked login acts as may be the choice of whoever has it: nobody but a rotation would have a login act as
+// another that has objects of its own.
+func (s *Server) setByThief(ctx context.Context, n *session, r *role) (bool, error) {
+	if r.Name != s.Leaked || r.joined() {
+		return false, nil
+	}
+	own, _, err := n.candidates(ctx, r.Name)
+	return own.Count > 0, err
+}
+
+// mayBecome says whether a login may act as a role, by its memberships.
+func (n *session) mayBecome(ctx context.Context, login, owner string) (bool, error) {
+	may, err := one[bool](ctx, n, fmt.Sprintf(`SELECT coalesce(bool_or(pg_has_role(l.oid, o.oid, '%s')), false)
+		FROM pg_roles l, pg_roles o WHERE l.rolname = $1 AND o.rolname = $2`, n.mayAct()), login, owner)
+	return may, wrap(err, "reading the memberships of %s", login)
 }
 
 // realm are the rows of pg_shdepend that say who owns what. Default privileges and user mappings are noted as owned, and

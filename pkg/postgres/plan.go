@@ -14,7 +14,7 @@ func (s *Server) Plan(ctx context.Context, e rotation.Effect, c rotation.Credent
 	err := s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		sub, err := s.subject(ctx, cl.primary, c)
 		if err == nil {
-			err = sub.mayChange()
+			err = s.mayChange(ctx, cl.primary, sub)
 		}
 		if err != nil {
 			return err

@@ -16,14 +16,54 @@ import (
 // should know and what need not stop him.
 func (s *Server) Preflight(ctx context.Context, current rotation.Credential) ([]string, error) {
 	return s.preflight(ctx, current, func(p *preflight) []look {
+		if s.Leaked != "" {
+			return p.urgent()
+		}
 		if s.Strategy == Clone {
-			return []look{p.exists, p.login, p.name, p.stored, p.clonable, p.clones, p.rehearsed, p.headroom, p.value, p.known}
+			return []look{p.exists, p.login, p.acts, p.name, p.stored, p.clonable, p.clones, p.rehearsed, p.headroom, p.value, p.known}
 		}
 		return []look{
-			p.exists, p.version, p.login, p.name, p.stored, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own,
+			p.exists, p.version, p.login, p.acts, p.name, p.stored, p.owner, p.grants, p.joins, p.headroom, p.value, p.known, p.clients, p.own,
 			p.leftovers,
 		}
 	})
+}
+
+// urgent is what a rotation away from a leaked login cannot do without: an admin that may make the next one, a name for it, and that the login is
+// this target's. All else, which whoever has the login could see to, is noted.
+func (p *preflight) urgent() []look {
+	needed := []look{p.exists, p.version, p.login, p.name, p.stored, p.owner, p.grants, p.entitled}
+	told := []look{p.acts, p.headroom, p.value, p.joins, p.leftovers}
+	if p.s.Strategy == Clone {
+		needed, told = []look{p.exists, p.login, p.name, p.stored, p.clones, p.entitled}, []look{p.clonable, p.headroom, p.value}
+	}
+	for _, look := range told {
+		needed = append(needed, p.told(look))
+	}
+	return needed
+}
+
+// told is a look whose refusal is a note.
+func (p *preflight) told(look look) look {
+	return func(ctx context.Context, c rotation.Credential) error {
+		err := look(ctx, c)
+		if err != nil && ctx.Err() == nil {
+			p.note("%v", err)
+			return nil
+		}
+		return err
+	}
+}
+
+// entitled wants a leaked login to be this target's.
+func (p *preflight) entitled(ctx context.Context, current rotation.Credential) error {
+	err := p.s.mayChange(ctx, p.n, p.sub)
+	if err != nil && errors.Is(err, rotation.ErrRefused) && current.ID == p.s.Leaked {
+		err = rotation.Refuse(rotation.WithHint(
+			fmt.Errorf("nothing shows that %q is this target's login: %w", current.ID, err),
+			"whoever stole it may have changed its password; if that is so, agree with --accept="+ConsentOwnership))
+	}
+	return err
 }
 
 // look is one thing that a preflight looks for.
@@ -114,6 +154,12 @@ func (p *preflight) login(ctx context.Context, _ rotation.Credential) error {
 	if !r.CanLogin {
 		return rotation.Refuse(rotation.WithHint(fmt.Errorf("role %q may not log in", r.Name), "check which login the application uses"))
 	}
+	return nil
+}
+
+// acts wants the role that the login acts as to be the same everywhere.
+func (p *preflight) acts(ctx context.Context, _ rotation.Credential) error {
+	r := p.sub.role
 	where, err := list(ctx, p.n, pgx.RowTo[string], `
 		SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
 		WHERE r.rolname = $1 AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c LIKE 'role=%') ORDER BY 1`, r.Name)
@@ -141,7 +187,7 @@ func (p *preflight) stored(context.Context, rotation.Credential) error {
 		p.note("the password of %s has an end (VALID UNTIL); that of the new login will have none", r.Name)
 	}
 	if r.Expires && p.s.ValidFor > 0 {
-		p.note("the password of %s has an end (VALID UNTIL); that of the new login ends after the rotation interval, %v from its install on",
+		p.note("the password of %s has an end (VALID UNTIL); that of the new login ends %v after its install: the rotation interval, and a grace",
 			r.Name, p.s.ValidFor)
 	}
 	p.md5()

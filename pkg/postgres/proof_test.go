@@ -63,14 +63,14 @@ func TestALoginIsTriedAgainWhenSomethingHasChanged(t *testing.T) {
 		a.must("reload", a.Reload())
 	})
 	a.must("reload", a.Reload())
-	a.until("the server has loaded its configuration", func() bool {
+	a.waits("the server has loaded its configuration", func() bool {
 		return a.Value(t, "postgres", "SELECT pg_conf_load_time()::text") != loaded
 	})
 	a.stands(server, c, rotation.Unproven, "pg_hba.conf rejects connection")
 
 	a.must("restoring pg_hba.conf", os.WriteFile(hba, text, 0o600))
 	a.must("reload", a.Reload())
-	a.until("the server lets it in again", func() bool { return tries(c) == 0 })
+	a.waits("the server lets it in again", func() bool { return tries(c) == 0 })
 	for key, p := range server.proofs.all {
 		p.at = time.Now().Add(-proofAge)
 		server.proofs.all[key] = p

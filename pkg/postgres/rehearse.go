@@ -25,7 +25,7 @@ func (p *preflight) rehearsed(ctx context.Context, current rotation.Credential) 
 		return err
 	}
 	err := p.s.everywhere(ctx, p.n, p.sub.alone(), func(ctx context.Context, n *session, h holdings) error {
-		if err := n.trying(ctx, func() error { return n.tryClone(ctx, p.sub.role, clone.ID) }); err != nil {
+		if err := n.trying(ctx, func() error { return p.s.tryClone(ctx, n, p.sub.role, clone.ID) }); err != nil {
 			return p.barred(ctx, h, err)
 		}
 		err := n.trying(ctx, func() error { return n.tryTaking(ctx, h) })
@@ -92,11 +92,11 @@ func (n *session) trying(ctx context.Context, do func() error) error {
 }
 
 // tryClone makes a clone of model.
-func (n *session) tryClone(ctx context.Context, model *role, clone string) error {
+func (s *Server) tryClone(ctx context.Context, n *session, model *role, clone string) error {
 	if err := n.exec(ctx, "CREATE ROLE "+ident(clone)); err != nil {
 		return err
 	}
-	alike, err := n.alike(ctx, clone, model)
+	alike, err := s.alike(ctx, n, clone, model)
 	if err != nil {
 		return err
 	}

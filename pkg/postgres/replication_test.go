@@ -82,7 +82,7 @@ func TestNodesAreDiscoveredAnew(t *testing.T) {
 	}
 	p.must("halt", p.standby.Halt())
 	both = both[:1]
-	p.until("the primary has noticed", func() bool {
+	p.waits("the primary has noticed", func() bool {
 		use, err := s.InUse(ctx, p.current)
 		p.must("in use", err)
 		return len(use.Silent) == 0
@@ -92,7 +92,7 @@ func TestNodesAreDiscoveredAnew(t *testing.T) {
 	}
 }
 
-func (a *app) until(what string, ok func() bool) {
+func (a *app) waits(what string, ok func() bool) {
 	a.t.Helper()
 	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(glance) {
 		if time.Now().After(end) {
@@ -123,7 +123,7 @@ func TestOtherReceiversOfTheLogAreNoStandbys(t *testing.T) {
 	}
 	receive("pg_receivewal", "--slot=archive", "--directory="+t.TempDir())
 	receive("pg_recvlogical", "--slot=subscriber", "--dbname=postgres", "--start", "--file="+t.TempDir()+"/out")
-	a.until("both receive", func() bool {
+	a.waits("both receive", func() bool {
 		return a.Value(t, "postgres", "SELECT count(*)::text FROM pg_stat_replication WHERE state = 'streaming' AND write_lsn IS NOT NULL") == "2"
 	})
 	if use, err := s.InUse(ctx, rotation.Credential{V: 1, ID: "backend"}); err != nil || len(use.Silent) != 0 {
@@ -136,7 +136,7 @@ func TestStandbysOfALimitedAdmin(t *testing.T) {
 	p := newPair(t)
 	ctx := context.Background()
 	p.server.Admin = p.limitedAdmin("", p.owner)
-	p.until("the admin is known at the standby", func() bool {
+	p.waits("the admin is known at the standby", func() bool {
 		use, err := p.server.InUse(ctx, p.current)
 		p.must("in use", err)
 		return len(use.Silent) == 0

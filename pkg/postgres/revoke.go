@@ -21,7 +21,7 @@ func (s *Server) Revoke(ctx context.Context, f rotation.Fence, c rotation.Creden
 		err := s.change(ctx, n, f, func(ctx context.Context) (func(context.Context) error, error) {
 			sub, err := s.subject(ctx, n, c)
 			if err == nil {
-				err = sub.mayChange()
+				err = s.mayChange(ctx, n, sub)
 			}
 			return n.statements(sub.revoking()), err
 		})
@@ -51,9 +51,14 @@ const (
 
 // endSessions ends what a login that was revoked has left, on every node and whether or not any session was seen. It is an
 // effect of its own, since NOLOGIN has to be committed first; if somebody has given LOGIN back since, terminate finds nobody.
-// Standbys have to know of NOLOGIN before, or a client would just come again.
+// Standbys have to know of NOLOGIN before, or a client would just come again; where none was seen it is not waited for that, since who
+// comes later is counted again once they do.
 func (s *Server) endSessions(ctx context.Context, cl *cluster, f rotation.Fence, login string) error {
-	if err := cl.caughtUp(ctx, s.replayWait()); err != nil {
+	left, err := cl.sessions(ctx, login)
+	if err == nil && len(left) > 0 {
+		err = cl.caughtUp(ctx, s.replayWait())
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.ending(ctx, cl, f, terminate, login); err != nil {

@@ -94,7 +94,7 @@ func TestEverythingThatARoleHasSurvivesTwoRotations(t *testing.T) {
 	a := rich(t)
 	ctx := context.Background()
 	a.server.ValidFor = 90 * 24 * time.Hour
-	if notes := a.preflight(a.server, a.current); !strings.Contains(notes, "ends after the rotation interval, 2160h0m0s") {
+	if notes := a.preflight(a.server, a.current); !strings.Contains(notes, "ends 2160h0m0s after its install") {
 		t.Errorf("the end of the next password is not announced: %q", notes)
 	}
 	before := a.behaviour(a.opened(a.current))

@@ -117,7 +117,7 @@ func (s SingleLogin) InUse(context.Context, rotation.Credential) (rotation.Usage
 // from then on. Where the one before has leaked, the login is refused for the moment of the change and its sessions are ended: any
 // of them could change the password again.
 func (s SingleLogin) Install(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
-	if s.Leaked {
+	if s.Leaked != "" {
 		if err := s.Server.Revoke(ctx, f, plain(c)); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (s SingleLogin) Revoke(ctx context.Context, f rotation.Fence, c rotation.Cr
 // what they hold.
 func (s SingleLogin) Erase(ctx context.Context, f rotation.Fence, c rotation.Credential) error {
 	err := s.leave(ctx, f, c)
-	if err == nil && s.Leaked {
+	if err == nil && s.Leaked != "" {
 		err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
 			return or(s.ending(ctx, cl, f, terminateAll, c.ID), cl.whole())
 		})
@@ -172,7 +172,10 @@ func (s SingleLogin) Plan(ctx context.Context, e rotation.Effect, c rotation.Cre
 // Preflight looks for whatever would keep the password of current from being changed. See [Server.Preflight].
 func (s SingleLogin) Preflight(ctx context.Context, current rotation.Credential) ([]string, error) {
 	return s.preflight(ctx, plain(current), func(p *preflight) []look {
-		return []look{p.exists, p.login, p.kept, p.owner, p.alters, p.headroom, p.limit, p.value}
+		if s.Leaked != "" {
+			return []look{p.exists, p.login, p.kept, p.owner, p.alters, p.entitled, p.told(p.acts), p.told(p.headroom)}
+		}
+		return []look{p.exists, p.login, p.acts, p.kept, p.owner, p.alters, p.headroom, p.limit, p.value}
 	})
 }
 

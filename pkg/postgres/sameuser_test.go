@@ -98,7 +98,7 @@ func TestLeakedPasswordOfASingleLoginLeavesNoSession(t *testing.T) {
 	a := newApp(t)
 	ctx := context.Background()
 	s := a.single()
-	s.Leaked = true
+	s.Leaked = a.current.ID
 	held := thieves(t, a.current, names, a.Cluster)
 	c, err := s.Generate(ctx, 2, a.current)
 	a.must("generate", err)

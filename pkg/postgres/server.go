@@ -14,6 +14,9 @@ import (
 // choose the same.
 const Application = "kubectl-rotate"
 
+// ConsentOwnership is the kind of doubt that [Server.Agreed] settles.
+const ConsentOwnership = "ownership"
+
 // Server is a PostgreSQL cluster: its primary, and the standbys that replay it. It implements [rotation.Server].
 // Set the fields before the first call. Calls may be made concurrently; they take turns. Close it after the last.
 type Server struct {
@@ -46,9 +49,20 @@ type Server struct {
 	Reassign bool
 	// Growth is how many times as many connections the application may come to need as it has now. Less than one is one.
 	Growth float64
-	// Leaked says that the login in use is in the hands of others, who use it against us. What only it stands to lose is not
-	// waited for, and whatever it can do to itself stops nothing.
-	Leaked bool
+	// Target names whom logins are made for, such that no other target has the same: "shop/backend-login 4f1c…", the Secret and its
+	// UID. It is part of each login's mark: a login that was made for another target is not touched.
+	Target string
+	// Record reads what the target's record and its Secret hold now. Whoever can write there is trusted with no more than what
+	// the passwords in it open: a role that no mark shows to be this target's is changed only where the server accepts
+	// one of them for it. Nil trusts each credential that a method is given.
+	Record func(context.Context) (rotation.Record, error)
+	// Leaked is the name of the login in use where that has leaked: others have it, and use it against us. Whatever it can do to itself
+	// stops nothing. "" is none.
+	Leaked string
+	// Own says whether an address is that of a pod of this target's consumers. Nil: none is known.
+	Own func(ctx context.Context, address string) bool
+	// Note is told what was done beyond what was asked for, such as a session that was ended since it was in the way. Nil: nobody.
+	Note func(text string)
 	// ValidFor is how long the password of a new login is valid where that of the login in use expires too. Zero
 	// makes new passwords without an end: VALID UNTIL is never copied as it stands, or both would end together.
 	ValidFor time.Duration
@@ -70,6 +84,7 @@ type Server struct {
 	admin map[string]*session
 
 	proofs proofs
+	known  map[string]bool // logins that were shown to be this target's, during this process; for whoever has the turn
 
 	trying sync.Mutex
 	tries  map[backend]time.Time // connections made here to try a login, and when each was made

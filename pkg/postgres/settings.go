@@ -28,6 +28,37 @@ func (n *session) settings(ctx context.Context, role string) ([]setting, error) 
 	return all, wrap(err, "reading the settings of role %s", role)
 }
 
+// kept are the settings of model's that a login is given that takes its place. Those that can keep an application from working are not taken
+// from a login that has leaked: whoever has it may have set them.
+func (s *Server) kept(ctx context.Context, n *session, model string) (kept []setting, err error) {
+	all, err := n.settings(ctx, model)
+	if err != nil || model != s.Leaked {
+		return all, err
+	}
+	var left, names []string
+	for _, one := range all {
+		if slices.Contains(denying, strings.ToLower(one.Name)) {
+			left = append(left, one.Name)
+			continue
+		}
+		kept, names = append(kept, one), append(names, one.Name)
+	}
+	if len(left) > 0 {
+		s.note("the new login is not given these settings of %s, which could keep it from working: %s", model, strings.Join(left, ", "))
+	}
+	if len(names) > 0 {
+		s.note("the new login has these settings of %s, which whoever has that could set: %s", model, strings.Join(names, ", "))
+	}
+	return kept, nil
+}
+
+// denying are settings that any login may have of its own, and that can end its sessions or keep them from writing.
+var denying = []string{
+	"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout",
+	"default_transaction_read_only", "default_transaction_isolation", "default_transaction_deferrable", "local_preload_libraries",
+	"session_preload_libraries", "client_connection_check_interval", "tcp_user_timeout", "default_tablespace", "temp_tablespaces", "row_security",
+}
+
 // missing are the settings of model that role does not have, whatever their values.
 func missing(model, role []setting) (lack []setting) {
 	for _, m := range model {

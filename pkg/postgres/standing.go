@@ -53,7 +53,7 @@ type view struct {
 
 func (s *Server) behindLock(ctx context.Context, cl *cluster, c rotation.Credential) (v view, err error) {
 	n := cl.primary
-	err = n.locked(ctx, shared, func(ctx context.Context) error {
+	err = s.locked(ctx, n, shared, func(ctx context.Context) error {
 		if v.sub, err = s.subject(ctx, n, c); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Server) behindLock(ctx context.Context, cl *cluster, c rotation.Credent
 		if v.sub.letsIn() {
 			v.databases, err = n.databases(ctx, v.sub)
 		}
-		if err == nil && v.sub.letsIn() && v.sub.copied() && !c.Value.Empty() {
+		if err == nil && v.sub.letsIn() && v.sub.copied() && !c.Value.Empty() && s.Leaked == "" {
 			v.lacks, err = s.lacks(ctx, n, v.sub)
 		}
 		return err
@@ -144,6 +144,8 @@ func (sub subject) attributes() (rotation.Status, string) {
 		return rotation.Absent, "pg_roles: no such role"
 	case sub.adopted() && r.retired():
 		return rotation.Absent, "pg_roles: NOLOGIN and no password; it stays as the owner"
+	case r.marked() && r.retired():
+		return rotation.Absent, "pg_roles: NOLOGIN and no password; it stays for what depends on it"
 	case !r.CanLogin:
 		return rotation.Quarantined, "pg_roles: NOLOGIN"
 	case sub.c.Value.Empty():
