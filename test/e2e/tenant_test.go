@@ -41,7 +41,9 @@ func (w *world) makeNamespace(name string, secrets map[string]map[string]string)
 	w.Helper()
 	_, err := w.kube.CoreV1().Namespaces().Create(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	w.must("making a namespace", err)
-	w.Cleanup(func() { _ = w.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(w.ctx), name, metav1.DeleteOptions{}) })
+	w.Cleanup(func() {
+		_ = w.kube.CoreV1().Namespaces().Delete(context.WithoutCancel(w.ctx), name, metav1.DeleteOptions{})
+	})
 	for secret, data := range secrets {
 		_, err := w.kube.CoreV1().Secrets(name).Create(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secret}, StringData: data}, metav1.CreateOptions{})
 		w.must("making a Secret", err)
