@@ -209,7 +209,6 @@ func TestSilentServerDoesNotHang(t *testing.T) {
 
 func TestTunnelThatFallsSilentInMidQueryDoesNotHang(t *testing.T) {
 	a := newApp(t)
-	a.server.Timeout = 300 * time.Millisecond
 	dial := a.server.Nodes[0].Dial
 	silent := make(chan struct{})
 	a.server.TLS.Mode = TLSDisable
@@ -218,6 +217,7 @@ func TestTunnelThatFallsSilentInMidQueryDoesNotHang(t *testing.T) {
 		return deaf{conn, silent}, err
 	}
 	a.uses(a.server, a.current)
+	a.server.Timeout = 300 * time.Millisecond
 	close(silent)
 	if _, err := a.server.InUse(context.Background(), a.current); !errors.Is(err, rotation.ErrUnavailable) {
 		t.Errorf("%v, want that it may be tried again", err)
