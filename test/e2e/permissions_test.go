@@ -98,7 +98,7 @@ func TestTheReaderOnlyReads(t *testing.T) {
 	before := w.fingerprint()
 	w.rotate(0, "status", "postgres")
 	w.rotate(0, "status")
-	w.rotate(0, "history")
+	w.rotate(0, "history", "postgres")
 	w.says(w.rotate(0, "postgres", "--dry-run"), "a rotation would be refused", `patch deployments.apps "backend"`, `patch secrets "postgresql-credentials"`)
 	r := w.rotate(4, "postgres", "--yes")
 	w.says(r, "these permissions are missing; nothing was changed", `patch secrets "postgresql-credentials"`)
