@@ -210,7 +210,7 @@ func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 // mark is a time on record; zero where there is none, or where it is in the future: nothing would ever come after it.
 func (o *overlap) mark(rec Record, name string) time.Time {
 	at := rec.Marks[name]
-	if at.Sub(o.Now()) > ahead {
+	if !at.IsZero() && at.Sub(o.Now()) > ahead {
 		return time.Time{}
 	}
 	return at

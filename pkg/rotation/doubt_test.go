@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Each doubt is asked about by itself: a consent of one kind settles no other, and none settles the same doubt about something else.
@@ -48,8 +49,14 @@ func TestOneConsentSettlesOneDoubt(t *testing.T) {
 
 // What was agreed to by habit does not settle what is dangerous: each step that is not proven names its kind.
 func TestWhatIsNotProvenHasAKindOfItsOwn(t *testing.T) {
-	rec := Record{Intent: &toSecond, Live: live(1, 2), Editions: editions(only(1), only(2))}
-	users := func() *overlap { return &overlap{Parts: Parts{System: blind{}}, intent: toSecond} }
+	rec := Record{
+		Intent: &toSecond, Live: live(1, 2), Editions: editions(only(1), only(2)), Marks: map[string]time.Time{MarkQuarantined: noon},
+	}
+	users := func() *overlap {
+		return &overlap{
+			Parts: Parts{System: blind{}, Consumers: &fleet{}}, intent: toSecond, Options: Options{Now: func() time.Time { return noon }},
+		}
+	}
 	for kind, step := range map[string]Step{
 		ConsentUsers:     users().drain(),
 		ConsentUnrefused: (&acceptor{users(), blind{}}).revoke(),

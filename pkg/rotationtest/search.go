@@ -26,8 +26,8 @@ type Bounds struct {
 	Reloads   bool // pods read a volume again, and are not restarted for it; with Asked
 	Sessions  bool // something comes of a version that outlives it, and is ended where that is compromised; without Told
 
-	Tenant  int  // how often somebody else may change any part of the record, at any time; with Told
-	Obeying bool // the server takes the record's word for whose a login is, to show that the search notices; with Tenant
+	Tenant  int       // how often somebody else may change any part of the record, at any time; with Told
+	Obeying obedience // what a server takes the word of the record for, to show that the search notices; with Tenant
 
 	// Sabotage changes the checklist before it is walked, to show that the search notices; nil leaves it as it is.
 	Sabotage func([]rotation.Step) []rotation.Step

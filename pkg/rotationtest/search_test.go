@@ -118,19 +118,23 @@ func TestSabotageIsNoticed(t *testing.T) {
 	}
 }
 
-// TestObedienceIsNoticed has a server that takes the record's word for whose a login is: in each way in which a record can be
-// forged, the search finds what was done to others.
+// TestObedienceIsNoticed has a server that takes the record's word for whose a login is, or whom it belongs to: the search finds what
+// a tenant has done to others by that.
 func TestObedienceIsNoticed(t *testing.T) {
+	ordinary, emergency := Bounds{Told: true, Attempts: 1, Pods: 1}, Bounds{Told: true, Attempts: 1, Pods: 1, Emergency: true, Cut: true}
 	for _, c := range []struct {
 		name   string
 		bounds Bounds
+		obeys  obedience
 		want   string
 	}{
-		{"a rotation", Bounds{Told: true, Attempts: 1, Pods: 1}, "of another"},
-		{"an emergency", Bounds{Told: true, Attempts: 1, Pods: 1, Emergency: true, Cut: true}, "of another"},
+		{"a name, in a rotation", ordinary, obeysNames, "the login of another"},
+		{"a name, in an emergency", emergency, obeysNames, "the login of another"},
+		{"an owner, in a rotation", ordinary, obeysOwners, "the rights of another"},
+		{"an owner, in an emergency", emergency, obeysOwners, "the rights of another"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.bounds.Tenant, c.bounds.Obeying = 1, true
+			c.bounds.Tenant, c.bounds.Obeying = 1, c.obeys
 			r := Search(c.bounds)
 			if r.Finding == nil {
 				t.Fatalf("%d states, and nothing found wrong", r.States)

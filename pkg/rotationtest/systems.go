@@ -84,7 +84,7 @@ func (v view) does(want rotation.Wanted) bool {
 // server is a system that is told, with a lock of its own around each effect and the look at the intent before it.
 type server struct {
 	*operator
-	obeys bool // it takes the record's word for whose a login is, to show that the search notices
+	obeys obedience
 }
 
 // Generate makes the next value.
@@ -143,7 +143,7 @@ func (s server) told(ctx context.Context, f rotation.Fence, c rotation.Credentia
 			if err := f(ctx); err != nil {
 				return err
 			}
-			if err := w.entitled(c); err != nil && !s.obeys {
+			if err := w.entitled(c, s.obeys); err != nil {
 				return err
 			}
 			s.taking(w, to != accepts, fmt.Sprintf("v%d", c.V))

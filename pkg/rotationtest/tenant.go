@@ -72,13 +72,24 @@ func (w *World) login(node int, c rotation.Credential) *uint8 {
 	return &w.at[node][versionOf(c)]
 }
 
+// obedience is what a server takes the record's word for.
+type obedience uint8
+
+const (
+	obeysNothing obedience = iota
+	obeysNames             // a login that the record names is the target's
+	obeysOwners            // a login belongs to the owner that the record names
+)
+
 // entitled refuses what is not the target's, by what the server itself knows: its mark of a login, else the password. What the
 // record says of an owner counts for nothing.
-func (w *World) entitled(c rotation.Credential) error {
+func (w *World) entitled(c rotation.Credential, obeys obedience) error {
 	switch {
+	case loginOf(c) != own && obeys == obeysNames:
+		return nil
 	case loginOf(c) != own:
 		return rotation.Refuse(fmt.Errorf("%s is not a login of this target", c.ID))
-	case c.Meta["owner"] != "":
+	case c.Meta["owner"] != "" && obeys != obeysOwners:
 		return rotation.Refuse(fmt.Errorf("%s is to belong to %s, which is not the owner of the login in use", c.ID, c.Meta["owner"]))
 	}
 	known := false
