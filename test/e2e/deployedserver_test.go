@@ -15,6 +15,7 @@ import (
 // A server in a Deployment reads the Secret of the login too, as charts have it for a server's first start. It is not rolled as a
 // consumer: a second server would start on the same files.
 func TestServerInADeployment(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	before := w.deployServer()
 	w.loadedWith(20)

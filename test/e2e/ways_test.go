@@ -45,6 +45,7 @@ func TestUnixSocket(t *testing.T) {
 // With no flag either, and where the server knows who comes over its socket (peer): the relay then runs as the server's own user. What the
 // port is asked for is still a login, which proves the new one.
 func TestPeerAuthentication(t *testing.T) {
+	alone(t)
 	w := newWorld(t)
 	w.superuser(`COPY (SELECT) TO PROGRAM 'sed -i "/^host.*trust/d; s/^local\(.*\)trust/local\1peer/" $PGDATA/pg_hba.conf'`)
 	w.superuser("SELECT pg_reload_conf()")
