@@ -29,7 +29,7 @@ func TestFirstMistakes(t *testing.T) {
 		{"no such administrator", "postgres: {admin: {user: nobody, secret: {name: postgresql-admin, key: postgres-password}}}", nil, 1, []string{"nobody"}},
 		{"no such key of the administrator", "postgres: {admin: {secret: {name: postgresql-admin, key: pw}}}", nil, 1, []string{"postgresql-admin", "pw"}},
 		{"nothing listens there", "postgres: {port: 5433}", nil, 1, []string{"5433"}},
-		{"an unknown field", "secrte: {}", nil, 1, []string{"secrte", ":4"}},
+		{"an unknown field", "secrte: {}", nil, 2, []string{"secrte", ":4"}},
 		{"a wrong namespace", "", []string{"-n", "nowhere"}, 4, []string{"nowhere"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
