@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
@@ -136,7 +137,8 @@ func (o *opened) prometheus(in opening, p config.Prometheus) func(context.Contex
 	}
 }
 
-// podBehind is a pod that a service leads to and that is ready.
+// podBehind is a pod that a service leads to and that is ready. All pods that the service leads to have to be of one controller: else
+// any pod with the service's labels would be taken for the server.
 func podBehind(ctx context.Context, clients *kube.Clients, namespace, service string) (string, error) {
 	s, err := clients.Kube.CoreV1().Services(namespace).Get(ctx, service, metav1.GetOptions{})
 	if err != nil {
@@ -149,15 +151,35 @@ func podBehind(ctx context.Context, clients *kube.Clients, namespace, service st
 	if err != nil {
 		return "", err
 	}
+	var found string
+	var maker types.UID
+	owners := clients.Owners()
 	for _, p := range pods.Items {
 		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		})
-		if ready && p.DeletionTimestamp == nil {
-			return p.Name, nil
+		if !ready || p.DeletionTimestamp != nil {
+			continue
+		}
+		owner, err := owners.Of(ctx, &p)
+		if err != nil {
+			return "", err
+		}
+		uid := p.UID // of a pod that nothing makes
+		if owner != nil {
+			uid = owner.UID
+		}
+		switch {
+		case found == "":
+			found, maker = p.Name, uid
+		case maker != uid:
+			return "", fmt.Errorf("service %s/%s leads to pods of different controllers: %s, %s", namespace, service, found, p.Name)
 		}
 	}
-	return "", fmt.Errorf("no pod behind service %s/%s is ready", namespace, service)
+	if found == "" {
+		return "", fmt.Errorf("no pod behind service %s/%s is ready", namespace, service)
+	}
+	return found, nil
 }
 
 // secretKey reads a value of a Secret in the target's namespace, without the end of line that a file leaves.

@@ -10,10 +10,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -43,11 +41,18 @@ func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
 		return nil, err
 	}
 	for _, p := range pods.Items {
-		switch {
-		case p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed: // its containers have ended for good
-		case p.Name == s.first[0].Name: // which may be another one by now, or gone
+		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed { // its containers have ended for good
+			continue
+		}
+		if p.Name == s.first[0].Name { // which may be another one by now, or gone
 			all = slices.Insert(all, 0, s.node(p))
-		case slices.ContainsFunc(fits, func(fit func(corev1.Pod) bool) bool { return fit(p) }):
+			continue
+		}
+		fit, err := fits(p)
+		if err != nil {
+			return nil, err
+		}
+		if fit {
 			all = append(all, s.node(p))
 		}
 	}
@@ -55,32 +60,41 @@ func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
 	return append(all, more...), err
 }
 
-// members are what makes a pod a node.
-func (s stores) members(ctx context.Context) (fits []func(corev1.Pod) bool, err error) {
-	family, err := s.family(ctx)
+// member is whether a pod is a node.
+type member func(corev1.Pod) (bool, error)
+
+// members is whether a pod is one by its controller, or by what the configuration names.
+func (s stores) members(ctx context.Context) (member, error) {
+	owners := s.in.clients.Owners()
+	family, err := s.family(ctx, owners)
 	if err != nil {
 		return nil, err
 	}
-	fits = append(fits, family)
+	fits := []member{family}
 	for _, name := range redisOf(s.in.target).Nodes {
 		kind, name, found := strings.Cut(name, "/")
 		if !found {
 			continue
 		}
-		fit, err := s.member(ctx, kind, name)
+		fit, err := s.member(ctx, owners, kind, name)
 		if err != nil {
 			return nil, err
 		}
 		fits = append(fits, fit)
 	}
-	return fits, nil
+	return func(p corev1.Pod) (fit bool, err error) {
+		for i := 0; i < len(fits) && !fit && err == nil; i++ {
+			fit, err = fits[i](p)
+		}
+		return fit, err
+	}, nil
 }
 
 // member is whether a pod is what the configuration names.
-func (s stores) member(ctx context.Context, kind, name string) (func(corev1.Pod) bool, error) {
+func (s stores) member(ctx context.Context, owners *kube.Owners, kind, name string) (member, error) {
 	switch kind {
 	case "pod":
-		return func(p corev1.Pod) bool { return p.Name == name }, nil
+		return func(p corev1.Pod) (bool, error) { return p.Name == name, nil }, nil
 	case "service":
 		namespace := s.first[0].Namespace
 		service, err := s.in.clients.Kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -91,46 +105,27 @@ func (s stores) member(ctx context.Context, kind, name string) (func(corev1.Pod)
 			return nil, fmt.Errorf("service %s/%s of redis.nodes selects no pods", namespace, name)
 		}
 		chosen := labels.SelectorFromSet(service.Spec.Selector)
-		return func(p corev1.Pod) bool { return chosen.Matches(labels.Set(p.Labels)) }, nil
+		return func(p corev1.Pod) (bool, error) { return chosen.Matches(labels.Set(p.Labels)), nil }, nil
 	}
-	return func(p corev1.Pod) bool { // statefulset
-		c := metav1.GetControllerOf(&p)
-		return c != nil && c.Kind == "StatefulSet" && c.Name == name
+	return func(p corev1.Pod) (bool, error) { // statefulset
+		if c := metav1.GetControllerOf(&p); c == nil || c.Kind != "StatefulSet" || c.Name != name {
+			return false, nil
+		}
+		c, err := owners.Of(ctx, &p)
+		return c != nil, err
 	}, nil
 }
 
-// family is whether a pod has the controller of the first one, or another ReplicaSet of the same Deployment.
-func (s stores) family(ctx context.Context) (func(corev1.Pod) bool, error) {
-	first, err := s.controller(ctx, s.first[0])
-	if err != nil || first == "" {
-		return func(corev1.Pod) bool { return false }, err
-	}
-	return func(p corev1.Pod) bool {
-		c, err := s.controller(ctx, p)
-		return err == nil && c == first
-	}, nil
-}
-
-// controller is the object at the top of a pod's controllers; "" where the pod has none.
-func (s stores) controller(ctx context.Context, p corev1.Pod) (types.UID, error) {
-	c := metav1.GetControllerOf(&p)
-	if c == nil {
-		return "", nil
-	}
-	if c.Kind != "ReplicaSet" {
-		return c.UID, nil
-	}
-	set, err := s.in.clients.Kube.AppsV1().ReplicaSets(p.Namespace).Get(ctx, c.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsForbidden(err), apierrors.IsNotFound(err): // then its pods are those of one ReplicaSet
-		return c.UID, nil
-	case err != nil:
-		return "", fmt.Errorf("reading replicaset %s/%s: %w", p.Namespace, c.Name, err)
-	}
-	if top := metav1.GetControllerOf(set); top != nil && set.UID == c.UID {
-		return top.UID, nil
-	}
-	return c.UID, nil
+// family is whether a pod has the controller of the first one.
+func (s stores) family(ctx context.Context, owners *kube.Owners) (member, error) {
+	first, err := owners.Of(ctx, &s.first[0])
+	return func(p corev1.Pod) (bool, error) {
+		if first == nil {
+			return false, nil
+		}
+		own, err := owners.Of(ctx, &p)
+		return own != nil && own.UID == first.UID, err
+	}, err
 }
 
 // addresses are the nodes that the configuration gives as host:port, which are dialed from here.

@@ -26,13 +26,24 @@ func owned(name, kind, owner, app string) *corev1.Pod {
 
 func controlledBy(kind, name string) metav1.OwnerReference {
 	yes := true
-	return metav1.OwnerReference{Kind: kind, Name: name, UID: types.UID(kind + "/" + name), Controller: &yes}
+	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID(kind + "/" + name), Controller: &yes}
 }
 
 func replicaSet(name, deployment string) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: name, UID: types.UID("ReplicaSet/" + name), OwnerReferences: []metav1.OwnerReference{controlledBy("Deployment", deployment)},
-	}}
+	}, Spec: appsv1.ReplicaSetSpec{Selector: labelled("store")}}
+}
+
+func statefulSet(name, app string, replicas int32) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("StatefulSet/" + name)},
+		Spec:       appsv1.StatefulSetSpec{Replicas: &replicas, Selector: labelled(app)},
+	}
+}
+
+func labelled(app string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
 }
 
 // Nodes are the pods of the configured pod's controller, and what the configuration names. A pod's name, label or address makes it none.
@@ -40,6 +51,9 @@ func TestNodesOfRedisAreThoseOfItsControllerAndOfTheConfiguration(t *testing.T) 
 	ended := owned("redis-9", "StatefulSet", "redis", "redis")
 	ended.Status.Phase = corev1.PodFailed
 	all := fake.NewClientset(
+		statefulSet("redis", "redis", 2), statefulSet("redis-replicas", "replica", 1),
+		owned("forged", "StatefulSet", "redis", "redis"), owned("redis-8", "StatefulSet", "redis", "redis"), owned("forged-too", "ReplicaSet", "store-a", "forged"),
+		owned("forged-again", "StatefulSet", "redis-replicas", "forged"),
 		owned("redis-0", "StatefulSet", "redis", "redis"), owned("redis-1", "StatefulSet", "redis", "redis"), ended,
 		owned("redis-replicas-0", "StatefulSet", "redis-replicas", "replica"), owned("redis-2", "", "", "redis"), owned("thief", "StatefulSet", "thief", "redis"),
 		owned("store-a-x", "ReplicaSet", "store-a", "store"), owned("store-b-x", "ReplicaSet", "store-b", "store"), owned("other-x", "ReplicaSet", "other", "store"),

@@ -36,7 +36,7 @@ func shop() []runtime.Object {
 			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}},
 		}}}}}
 	}
-	controls := true
+	controls, two := true, int32(2)
 	server := func(name string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: meta(name), Spec: reading("none").Spec}
 		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "postgresql", UID: "sts", Controller: &controls}}
@@ -44,7 +44,7 @@ func shop() []runtime.Object {
 		return p
 	}
 	set := &appsv1.StatefulSet{ObjectMeta: meta("postgresql"), Spec: appsv1.StatefulSetSpec{
-		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "postgresql"}}, Template: reading("none"),
+		Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "postgresql"}}, Template: reading("none"),
 	}}
 	set.UID = "sts"
 	backend := &appsv1.Deployment{ObjectMeta: meta("backend"), Spec: appsv1.DeploymentSpec{Template: reading("db")}}

@@ -30,7 +30,7 @@ func serverRules(t config.Target, via kube.Via, limits *scope) map[string][]rbac
 	if there != "" && all[there] == nil {
 		all[there] = []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
-			{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"get"}},
+			{APIGroups: []string{"apps"}, Resources: []string{"replicasets", "statefulsets", "daemonsets"}, Verbs: []string{"get"}},
 		}
 	}
 	all[there] = append(all[there], wayRules(via, limits.pods())...)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,7 +52,8 @@ func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, 
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods in %s: %w", first.Namespace, err)
 	}
-	owner, err := controllerOf(ctx, in, first)
+	owners := in.clients.Owners()
+	owner, err := owners.Of(ctx, &first)
 	if err != nil {
 		return nil, err
 	}
@@ -63,34 +63,18 @@ func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, 
 			pods = slices.Insert(pods, 0, p)
 			continue
 		}
-		own, err := controllerOf(ctx, in, p)
+		if owner == nil {
+			continue
+		}
+		own, err := owners.Of(ctx, &p)
 		if err != nil {
 			return nil, err
 		}
-		if owner != nil && own != nil && own.UID == owner.UID {
+		if own != nil && own.UID == owner.UID {
 			pods = append(pods, p)
 		}
 	}
 	return pods, nil
-}
-
-// controllerOf is what makes a pod again: its controller, or that of its ReplicaSet; nil where nothing does.
-func controllerOf(ctx context.Context, in opening, p corev1.Pod) (*metav1.OwnerReference, error) {
-	ref := metav1.GetControllerOf(&p)
-	if ref == nil || ref.Kind != "ReplicaSet" || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
-		return ref, nil
-	}
-	set, err := in.clients.Kube.AppsV1().ReplicaSets(p.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err) || err == nil && set.UID != ref.UID:
-		return ref, nil // it is gone, and its pods are about to be
-	case err != nil:
-		return nil, fmt.Errorf("reading replicaset %s/%s: %w", p.Namespace, ref.Name, err)
-	}
-	if above := metav1.GetControllerOf(set); above != nil {
-		return above, nil
-	}
-	return ref, nil
 }
 
 // settled is in with the server's pod named, and its container: the one that declares its port, else the first.
@@ -120,9 +104,10 @@ func serverNamespace(in opening) string {
 
 // keep names what makes the server's pods, whatever its kind: it is never rolled although it may read the same Secret.
 func keep(ctx context.Context, in opening, pods []corev1.Pod) (names []string, err error) {
+	owners := in.clients.Owners()
 	for _, p := range pods {
 		name := "pod/" + p.Name
-		c, err := controllerOf(ctx, in, p)
+		c, err := owners.Of(ctx, &p)
 		if err != nil {
 			return nil, err
 		}

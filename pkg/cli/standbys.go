@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,16 +64,21 @@ func standbysOf(ctx context.Context, in opening, kind, name string) ([]corev1.Po
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
 	}
+	owners := in.clients.Owners()
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
-		c := metav1.GetControllerOf(&p)
 		switch kind {
 		case "pod":
 			return p.Name != name
 		case "statefulset":
-			return c == nil || c.Kind != "StatefulSet" || c.Name != name
+			if c := metav1.GetControllerOf(&p); c == nil || c.Kind != "StatefulSet" || c.Name != name {
+				return true
+			}
+			c, failed := owners.Of(ctx, &p)
+			err = errors.Join(err, failed)
+			return c == nil
 		}
 		return false
-	}), nil
+	}), err
 }
 
 // discoverNodes gives the nodes as they are now: pods come and go.

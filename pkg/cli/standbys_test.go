@@ -27,16 +27,24 @@ func ownedBy(version, kind, name string) []metav1.OwnerReference {
 
 func serverPod(name, ip string, owner []metav1.OwnerReference) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, OwnerReferences: owner, Labels: map[string]string{"pod": name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, OwnerReferences: owner, Labels: map[string]string{"pod": name, "app": "pg"}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "postgres"}}},
 		Status:     corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: ip}}},
 	}
 }
 
+// setNamed is a StatefulSet of pods with the label app=pg, whose UID is its name.
+func setNamed(name string, replicas int32) *appsv1.StatefulSet {
+	set := statefulSet(name, "pg", replicas)
+	set.UID = types.UID(name)
+	return set
+}
+
 // What makes the server's pods is never rolled as a consumer of its own Secret, whatever its kind; and all its pods are nodes.
 func TestWhatMakesTheServerIsKept(t *testing.T) {
 	set := func(name string, owner []metav1.OwnerReference) *appsv1.ReplicaSet {
-		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), OwnerReferences: owner}}
+		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), OwnerReferences: owner},
+			Spec: appsv1.ReplicaSetSpec{Selector: labelled("pg")}}
 	}
 	for _, c := range []struct {
 		name string
@@ -45,9 +53,9 @@ func TestWhatMakesTheServerIsKept(t *testing.T) {
 	}{
 		{"nothing", []*corev1.Pod{serverPod("pg", "10.0.0.1", nil)}, "pod/pg"},
 		{"a StatefulSet", []*corev1.Pod{
-			serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "StatefulSet", "pg")), serverPod("pg-1", "10.0.0.2", ownedBy("apps/v1", "StatefulSet", "pg")),
+			serverPod("pg-0", "10.0.0.1", ownedBy("apps/v1", "StatefulSet", "pg")), serverPod("pg-1", "10.0.0.2", ownedBy("apps/v1", "StatefulSet", "pg")),
 		}, "statefulset/pg"},
-		{"a DaemonSet", []*corev1.Pod{serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "DaemonSet", "pg"))}, "daemonset/pg"},
+		{"a DaemonSet", []*corev1.Pod{serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "DaemonSet", "agent"))}, "daemonset/agent"},
 		{"an operator's own kind", []*corev1.Pod{
 			serverPod("pg", "10.0.0.1", ownedBy("postgresql.cnpg.io/v1", "Cluster", "orders")), serverPod("pg-2", "10.0.0.2", ownedBy("postgresql.cnpg.io/v1", "Cluster", "orders")),
 		}, "cluster/orders"},
@@ -55,11 +63,13 @@ func TestWhatMakesTheServerIsKept(t *testing.T) {
 		{"a Deployment, across its ReplicaSets", []*corev1.Pod{
 			serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "ReplicaSet", "pg-new")), serverPod("pg-old", "10.0.0.2", ownedBy("apps/v1", "ReplicaSet", "pg-old")),
 		}, "deployment/pg"},
-		{"a ReplicaSet that is gone", []*corev1.Pod{serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "ReplicaSet", "gone"))}, "replicaset/gone"},
+		{"a ReplicaSet that is gone", []*corev1.Pod{serverPod("pg", "10.0.0.1", ownedBy("apps/v1", "ReplicaSet", "gone"))}, "pod/pg"},
 		{"a ReplicaSet of another group", []*corev1.Pod{serverPod("pg", "10.0.0.1", ownedBy("example.com/v1", "ReplicaSet", "pg-new"))}, "replicaset/pg-new"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client := fake.NewClientset(
+				setNamed("pg", 2), &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "agent", UID: "agent"}, Spec: appsv1.DaemonSetSpec{Selector: labelled("pg")}},
+				serverPod("forged", "10.0.0.8", ownedBy("apps/v1", "StatefulSet", "pg")), serverPod("pg-7", "10.0.0.8", ownedBy("apps/v1", "StatefulSet", "pg")),
 				set("pg-new", ownedBy("apps/v1", "Deployment", "pg")), set("pg-old", ownedBy("apps/v1", "Deployment", "pg")), set("alone", nil),
 				serverPod("backend", "10.0.0.9", ownedBy("apps/v1", "ReplicaSet", "backend")), set("backend", ownedBy("apps/v1", "Deployment", "backend")))
 			for _, p := range c.pods {
@@ -69,10 +79,10 @@ func TestWhatMakesTheServerIsKept(t *testing.T) {
 			}
 			in := opening{
 				clients: &kube.Clients{Kube: client}, namespace: "shop",
-				target: config.Target{Kind: config.KindPostgres}, server: config.Server{Section: "postgres", Pod: "pg"},
+				target: config.Target{Kind: config.KindPostgres}, server: config.Server{Section: "postgres", Pod: c.pods[0].Name},
 			}
 			pods, err := serverPods(t.Context(), in)
-			if err != nil || len(pods) != len(c.pods) || pods[0].Name != "pg" {
+			if err != nil || len(pods) != len(c.pods) || pods[0].Name != c.pods[0].Name {
 				t.Fatalf("%d pods, %v: want all %d, the one that was named first", len(pods), err, len(c.pods))
 			}
 			got, err := keep(t.Context(), in, pods)
@@ -87,6 +97,7 @@ func TestWhatMakesTheServerIsKept(t *testing.T) {
 func TestStandbysOfTheConfiguration(t *testing.T) {
 	read := ownedBy("apps/v1", "StatefulSet", "pg-read")
 	client := fake.NewClientset(
+		setNamed("pg", 1), setNamed("pg-read", 2), serverPod("forged", "10.0.0.8", read),
 		serverPod("pg-0", "10.0.0.1", ownedBy("apps/v1", "StatefulSet", "pg")), serverPod("pg-read-0", "10.0.0.2", read), serverPod("pg-read-1", "10.0.0.3", read),
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "pg-one"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"pod": "pg-read-1"}}})
 	for _, c := range []struct {

@@ -1,0 +1,116 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Owners finds what makes pods. It reads each controller once, so it serves for one look at a namespace.
+type Owners struct {
+	client kubernetes.Interface
+	read   map[types.UID]*maker
+}
+
+// maker is a controller, as far as it tells which pods it makes.
+type maker struct {
+	top  metav1.OwnerReference // itself, or the Deployment of a ReplicaSet
+	owns func(*corev1.Pod) bool
+}
+
+// Owners begins a look.
+func (c *Clients) Owners() *Owners { return &Owners{c.Kube, map[types.UID]*maker{}} }
+
+// Of is what makes a pod again: its controller, or the Deployment whose ReplicaSet that is; nil where nothing does. Whoever may make
+// pods may name any controller as theirs. So a StatefulSet, a ReplicaSet or a DaemonSet makes only the pods that it selects, and a
+// StatefulSet only those with one of its names: for any other pod Of is nil. Of a controller of another kind nothing but its UID is
+// known.
+func (o *Owners) Of(ctx context.Context, p *corev1.Pod) (*metav1.OwnerReference, error) {
+	ref := metav1.GetControllerOf(p)
+	if ref == nil {
+		return nil, nil
+	}
+	m := o.read[ref.UID]
+	if m == nil {
+		var err error
+		if m, err = o.maker(ctx, p.Namespace, *ref); err != nil {
+			return nil, fmt.Errorf("reading %s %s/%s: %w", strings.ToLower(ref.Kind), p.Namespace, ref.Name, err)
+		}
+		o.read[ref.UID] = m
+	}
+	if !m.owns(p) {
+		return nil, nil
+	}
+	return &m.top, nil
+}
+
+func (o *Owners) maker(ctx context.Context, namespace string, ref metav1.OwnerReference) (*maker, error) {
+	m := &maker{ref, func(*corev1.Pod) bool { return true }}
+	if group, err := schema.ParseGroupVersion(ref.APIVersion); err != nil || group.Group != appsv1.GroupName {
+		return m, nil
+	}
+	var uid types.UID
+	var selector *metav1.LabelSelector
+	named := func(string) bool { return true }
+	var err error
+	switch apps := o.client.AppsV1(); ref.Kind {
+	case "ReplicaSet":
+		var set *appsv1.ReplicaSet
+		if set, err = apps.ReplicaSets(namespace).Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
+			uid, selector = set.UID, set.Spec.Selector
+			if above := metav1.GetControllerOf(set); above != nil {
+				m.top = *above
+			}
+		}
+	case "StatefulSet":
+		var set *appsv1.StatefulSet
+		if set, err = apps.StatefulSets(namespace).Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
+			uid, selector = set.UID, set.Spec.Selector
+			named = func(name string) bool { return hasOrdinal(set, name) }
+		}
+	case "DaemonSet":
+		var set *appsv1.DaemonSet
+		if set, err = apps.DaemonSets(namespace).Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
+			uid, selector = set.UID, set.Spec.Selector
+		}
+	default:
+		return m, nil
+	}
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && uid != ref.UID: // it is gone, or never was
+		m.owns = func(*corev1.Pod) bool { return false }
+		return m, nil
+	case err != nil:
+		return nil, err
+	}
+	chosen, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil, err
+	}
+	m.owns = func(p *corev1.Pod) bool { return named(p.Name) && chosen.Matches(labels.Set(p.Labels)) }
+	return m, nil
+}
+
+// hasOrdinal says whether a StatefulSet has a pod of that name, by its replicas.
+func hasOrdinal(set *appsv1.StatefulSet, pod string) bool {
+	first, replicas := 0, 1
+	if set.Spec.Ordinals != nil {
+		first = int(set.Spec.Ordinals.Start)
+	}
+	if set.Spec.Replicas != nil {
+		replicas = int(*set.Spec.Replicas)
+	}
+	text, ok := strings.CutPrefix(pod, set.Name+"-")
+	n, err := strconv.Atoi(text)
+	return ok && err == nil && strconv.Itoa(n) == text && n >= first && n < first+replicas
+}
