@@ -31,6 +31,7 @@ type settings struct {
 	reloadEvery      time.Duration // how often
 	algorithm        string        // what tokens are signed by; "" is the usual one of the key
 	tokenLifetime    time.Duration
+	expiredTokens    bool // it accepts a token that has expired, as applications do that leave the check out
 	drainDelay       time.Duration
 	poolConnections  int32
 	auditConnections int32
@@ -72,6 +73,7 @@ func readSettings(environ []string) (settings, error) {
 		signingKeysDir:   env["SIGNING_KEYS_DIR"],
 		reloadEvery:      time.Second,
 		algorithm:        env["SIGNING_ALGORITHM"],
+		expiredTokens:    env["ACCEPT_EXPIRED_TOKENS"] == "true",
 		poolConnections:  8,
 		auditConnections: 2,
 	}

@@ -93,3 +93,20 @@ func TestActiveKeyMustBeGiven(t *testing.T) {
 		t.Error("no error: the pod would start and sign with nothing")
 	}
 }
+
+// An application that leaves the check of a token's end out checks the signature all the same.
+func TestExpiredTokensAreAcceptedOnRequest(t *testing.T) {
+	one := ring(t, "jwt-secret-v1", map[string][]byte{"jwt-secret-v1": oldKey})
+	two := ring(t, "jwt-secret-v2", map[string][]byte{"jwt-secret-v2": newKey})
+	past := time.Now().Add(-time.Hour)
+	if _, err := one.verify(issued(t, one, past)); !errors.Is(err, errToken) {
+		t.Errorf("an expired token: %v; want it refused", err)
+	}
+	one.expired = true
+	if _, err := one.verify(issued(t, one, past)); err != nil {
+		t.Errorf("an expired token, on request: %v", err)
+	}
+	if _, err := one.verify(issued(t, two, past)); !errors.Is(err, errToken) {
+		t.Errorf("an expired token of another key: %v; want it refused", err)
+	}
+}
