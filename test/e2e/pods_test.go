@@ -134,9 +134,10 @@ func TestForgottenCronJob(t *testing.T) {
 		Spec:       batchv1.CronJobSpec{Schedule: "0 0 1 1 *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: nightly}}},
 	}, metav1.CreateOptions{})
 	w.must("making a CronJob", err)
-	r := w.rotate(3, "postgres", "--yes", "--soak=0", "--timeout=60s")
-	r.says(t, "cronjob/nightly: it runs next at 2027-01-01 00:00:00 UTC, and the old login is erased after a soak of 0s",
-		"of Job forgotten-1, which does not read the Secret", "(forgotten)")
+	w.waits([]string{
+		"cronjob/nightly: it runs next at 2027-01-01 00:00:00 UTC, and the old login is erased after a soak of 0s",
+		"of Job forgotten-1, which does not read the Secret", "(forgotten)",
+	}, "postgres", "--yes", "--soak=0")
 	if !w.accepted(now) {
 		t.Error("the old login is refused while a run uses it")
 	}

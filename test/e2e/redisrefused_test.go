@@ -36,8 +36,7 @@ func TestWrongLoginsOutOfAPodThatIsWell(t *testing.T) {
 	w := newRedis(t)
 	rules := w.rules("redis-0")["backend"]
 	w.stranger("$REDIS_USERNAME", `(echo "AUTH $REDIS_USERNAME $REDIS_PASSWORD"; exec sleep 3600) | redis-cli -h "$REDIS_SERVICE_HOST" &`)
-	r := w.rotate(3, "redis", "--yes", "--soak=1s", "--timeout=40s")
-	w.says(r, "refusals", "pod/stranger-", "as backend_v2", "any client may have caused it")
+	r := w.waits([]string{"refusals", "pod/stranger-", "as backend_v2", "any client may have caused it"}, "redis", "--yes", "--soak=1s")
 	if strings.Contains(r.stderr, "taken back") || w.login().user != "backend_v2" {
 		t.Errorf("the login is %s: %s", w.login().user, r)
 	}

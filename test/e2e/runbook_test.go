@@ -74,7 +74,7 @@ func TestAbortAfterTheRunbooksScript(t *testing.T) {
 	w.must("restarting the backend", w.platform.Restart(w.ctx))
 	old := w.login()
 	w.loaded()
-	w.rotate(3, "postgres", "--yes", "--soak=1h", "--timeout=30s", "--until=revoke")
+	w.waits([]string{"soak        waiting"}, "postgres", "--yes", "--soak=1h")
 	w.rotate(0, "abort", "postgres", "--yes", "--soak=0")
 	if now := w.login(); now != old {
 		t.Errorf("the login is %s, want %s with its password", now.user, old.user)

@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -91,4 +94,32 @@ func (r *running) killedWhen(it <-chan struct{}) (result, bool) {
 		r.w.must("killing", r.Process.Kill())
 		return <-ended, true
 	}
+}
+
+// waits runs a command as the restricted user until it has said all the words on its standard error, and interrupts it: it waits for
+// something, however long the machine takes to get there.
+func (w *world) waits(words []string, args ...string) result {
+	w.Helper()
+	c := w.command("restricted", args...)
+	var out, said bytes.Buffer
+	c.Stdout = &out
+	errs, err := c.StderrPipe()
+	w.must("piping", err)
+	w.must("starting", c.Start())
+	lines := bufio.NewScanner(errs)
+	interrupted := false
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		unsaid := func(word string) bool { return !strings.Contains(said.String(), word) }
+		if !interrupted && !slices.ContainsFunc(words, unsaid) {
+			w.must("interrupting", c.Process.Signal(os.Interrupt))
+			interrupted = true
+		}
+	}
+	_ = c.Wait()
+	r := result{args: args, code: c.ProcessState.ExitCode(), stdout: out.String(), stderr: said.String()}
+	if !interrupted || r.code != 130 {
+		w.Fatalf("it ended before it said all of %q: %s", words, r)
+	}
+	return r
 }

@@ -162,13 +162,12 @@ func TestPodsThatDoNotMove(t *testing.T) {
 	w.statefulSet("staged", appsv1.StatefulSetUpdateStrategy{RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: &one}})
 	w.daemonSetOnDelete("agent")
 	old := w.login()
-	r := w.rotate(3, "postgres", "--yes", "--soak=0", "--timeout=30s")
-	r.says(t,
+	w.waits([]string{
 		"deployment/paused: it is paused: its pods do not move before somebody resumes it",
 		"statefulset/by-hand: strategy OnDelete: each of its pods moves only when somebody deletes it",
 		"statefulset/staged: partition 1: its pods below that number do not move before somebody lowers it",
 		"daemonset/agent: strategy OnDelete: each of its pods moves only when somebody deletes it",
-		"kubectl rotate postgres")
+	}, "postgres", "--yes", "--soak=0")
 	if !w.accepted(old) {
 		t.Error("the old login is refused while pods use it")
 	}

@@ -30,11 +30,11 @@ func onCluster(t *testing.T) *rest.Config {
 func deployed(t *testing.T, namespace string) *Platform {
 	t.Helper()
 	config := onCluster(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	p, err := Deploy(ctx, config, namespace, Options{Progress: func(line string) { t.Log(line) }})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := Remove(ctx, config, namespace, nil); err != nil {
 			t.Error(err)
@@ -60,7 +60,7 @@ func TestRestartUnderLoadLosesNothing(t *testing.T) {
 	}
 	defer run.Stop()
 	for round := range 5 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		err := p.Restart(ctx)
 		cancel()
 		if err != nil {

@@ -13,10 +13,10 @@ const (
 	halvings = 5
 )
 
-// Calibrate gives c with the rate that this machine serves now, while nothing is rotated: c.Rate if it can, else the first of its
-// halves at which, for two seconds, no request fails, is slow or is not sent, and 99 of 100 are served within 250 ms, so that what
-// a rollout costs has room beside them. Where it serves none of six rates the error wraps ErrTooSlow; where requests fail even at
-// the lowest, it says how.
+// Calibrate gives c with the rate that this machine serves now, while nothing is rotated: c.Rate, or the first of its halves. Each is
+// tried at twice the rate, so that a rollout has as much of the machine as the requests: for two seconds no request may fail, be
+// slow or not be sent, and 99 of 100 must be served within 250 ms. Where the machine serves none of six rates the error wraps
+// ErrTooSlow; where requests fail even at the lowest, it says how.
 func Calibrate(ctx context.Context, c Config) (Config, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
@@ -47,9 +47,10 @@ func calibrate(ctx context.Context, c Config, send func(context.Context, request
 	}
 }
 
-// tried is what becomes of requests at the rate of c once connections are open.
+// tried is what becomes of requests at twice the rate of c once connections are open.
 func tried(ctx context.Context, c Config, send func(context.Context, request) (reply, string)) Summary {
 	var s Summary
+	c.Rate *= 2
 	for _, c.Duration = range []time.Duration{warmUp, trial} {
 		r := newRun(c, send)
 		r.begin(ctx, func() {})

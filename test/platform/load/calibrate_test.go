@@ -22,7 +22,7 @@ func serving(rate float64) func(context.Context, request) (reply, string) {
 }
 
 func TestCalibrateHalvesTheRateUntilTheMachineServesIt(t *testing.T) {
-	for _, tt := range []struct{ capacity, want float64 }{{0, 200}, {250, 200}, {150, 100}, {60, 50}, {7, 6.25}} {
+	for _, tt := range []struct{ capacity, want float64 }{{0, 200}, {450, 200}, {250, 100}, {150, 50}, {15, 6.25}} {
 		synctest.Test(t, func(t *testing.T) {
 			c, err := calibrate(t.Context(), Config{}.withDefaults(), serving(tt.capacity))
 			if err != nil || c.Rate != tt.want {
