@@ -35,11 +35,11 @@ unit: packages ## unit tests with the race detector, against real servers where 
 	go test -C test/cluster ./...
 
 search: ## walk every order of events around a rotation: about two minutes
-	go test -timeout 40m -v -run 'TestEveryOrderOfEvents|TestSabotageIsNoticed' ./pkg/rotationtest
+	CGO_ENABLED=0 go test -timeout 40m -v -run 'TestEveryOrderOfEvents|TestSabotageIsNoticed' ./pkg/rotationtest
 
 e2e: images packages ## what a user would see, on a real cluster
-	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 2 -timeout 20m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload
-	KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 1 -parallel 2 -timeout 80m ./test/platform/deploy ./test/e2e
+	CGO_ENABLED=0 KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 2 -timeout 20m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload
+	CGO_ENABLED=0 KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 1 -parallel 2 -timeout 80m ./test/platform/deploy ./test/e2e
 
 TARGETS ?= postgres redis jwt emergency-jwt
 

@@ -72,7 +72,7 @@ func openRedis(ctx context.Context, in opening) (*opened, error) {
 		return nil, err
 	}
 	server := &redisacl.Server{
-		Nodes: stores{in: in, first: pods}.nodes, Admin: admin, TLS: secured, Now: in.clients.Now,
+		Nodes: stores{in, pods, in.clients.Owners()}.nodes, Admin: admin, TLS: secured, Now: in.clients.Now,
 		Target: id, Own: held(store), Leaked: in.leaked, Agreed: in.agreed,
 	}
 	as := acl(server)

@@ -22,8 +22,9 @@ import (
 // stores are the nodes of a Redis server: the pods of the configured pod's controller, and what the configuration names beside them
 // (redis.nodes). Nothing that a server, a pod or its labels announce makes a node.
 type stores struct {
-	in    opening
-	first []corev1.Pod // the pods as they were found at first
+	in     opening
+	first  []corev1.Pod // the pods as they were found at first
+	owners *kube.Owners
 }
 
 // nodes are those that there are now.
@@ -65,18 +66,13 @@ type member func(corev1.Pod) (bool, error)
 
 // members is whether a pod is one by its controller, or by what the configuration names.
 func (s stores) members(ctx context.Context) (member, error) {
-	owners := s.in.clients.Owners()
-	family, err := s.family(ctx, owners)
-	if err != nil {
-		return nil, err
-	}
-	fits := []member{family}
+	fits := []member{func(p corev1.Pod) (bool, error) { return s.owners.Same(ctx, &s.first[0], &p) }}
 	for _, name := range redisOf(s.in.target).Nodes {
 		kind, name, found := strings.Cut(name, "/")
 		if !found {
 			continue
 		}
-		fit, err := s.member(ctx, owners, kind, name)
+		fit, err := s.member(ctx, kind, name)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +87,7 @@ func (s stores) members(ctx context.Context) (member, error) {
 }
 
 // member is whether a pod is what the configuration names.
-func (s stores) member(ctx context.Context, owners *kube.Owners, kind, name string) (member, error) {
+func (s stores) member(ctx context.Context, kind, name string) (member, error) {
 	switch kind {
 	case "pod":
 		return func(p corev1.Pod) (bool, error) { return p.Name == name, nil }, nil
@@ -111,21 +107,9 @@ func (s stores) member(ctx context.Context, owners *kube.Owners, kind, name stri
 		if c := metav1.GetControllerOf(&p); c == nil || c.Kind != "StatefulSet" || c.Name != name {
 			return false, nil
 		}
-		c, err := owners.Of(ctx, &p)
+		c, err := s.owners.Of(ctx, &p)
 		return c != nil, err
 	}, nil
-}
-
-// family is whether a pod has the controller of the first one.
-func (s stores) family(ctx context.Context, owners *kube.Owners) (member, error) {
-	first, err := owners.Of(ctx, &s.first[0])
-	return func(p corev1.Pod) (bool, error) {
-		if first == nil {
-			return false, nil
-		}
-		own, err := owners.Of(ctx, &p)
-		return own != nil && own.UID == first.UID, err
-	}, err
 }
 
 // addresses are the nodes that the configuration gives as host:port, which are dialed from here.

@@ -84,7 +84,7 @@ func TestNodesOfRedisAreThoseOfItsControllerAndOfTheConfiguration(t *testing.T) 
 				clients: &kube.Clients{Kube: all}, namespace: "shop", via: c.via, server: config.Server{Port: 6379, Pod: c.first},
 				target: config.Target{Kind: config.KindRedis, Redis: &config.Redis{Nodes: c.nodes}},
 			}
-			s := stores{in: in}
+			s := stores{in: in, owners: in.clients.Owners()}
 			if c.first != "" {
 				p, err := all.CoreV1().Pods("shop").Get(t.Context(), c.first, metav1.GetOptions{})
 				if err != nil {

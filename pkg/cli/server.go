@@ -40,22 +40,17 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading pod %s/%s: %w", namespace, name, err)
 	}
-	return siblings(ctx, in, *first)
+	return siblings(ctx, in, in.clients.Owners(), *first)
 }
 
 // servers is what runs in a server's pods, by the target's kind.
 var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server", config.KindJWT: "Redis server"}
 
 // siblings are a pod and the others of its controller, as they are now: first that pod, if it is still there.
-func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, error) {
+func siblings(ctx context.Context, in opening, owners *kube.Owners, first corev1.Pod) ([]corev1.Pod, error) {
 	all, err := in.clients.Kube.CoreV1().Pods(first.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods in %s: %w", first.Namespace, err)
-	}
-	owners := in.clients.Owners()
-	owner, err := owners.Of(ctx, &first)
-	if err != nil {
-		return nil, err
 	}
 	var pods []corev1.Pod
 	for _, p := range all.Items {
@@ -63,14 +58,11 @@ func siblings(ctx context.Context, in opening, first corev1.Pod) ([]corev1.Pod, 
 			pods = slices.Insert(pods, 0, p)
 			continue
 		}
-		if owner == nil {
-			continue
-		}
-		own, err := owners.Of(ctx, &p)
+		same, err := owners.Same(ctx, &first, &p)
 		if err != nil {
 			return nil, err
 		}
-		if own != nil && own.UID == owner.UID {
+		if same {
 			pods = append(pods, p)
 		}
 	}

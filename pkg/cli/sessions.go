@@ -40,7 +40,7 @@ func (s *sessions) with(ctx context.Context, do func(redisacl.Keys) error) error
 		return err
 	}
 	server := &redisacl.Server{
-		Nodes: stores{in: in, first: pods}.nodes, Admin: admin, TLS: secured, Leaked: true,
+		Nodes: stores{in, pods, in.clients.Owners()}.nodes, Admin: admin, TLS: secured, Leaked: true,
 		Note: func(text string) { s.say("note: %s", text) },
 	}
 	defer server.Close()

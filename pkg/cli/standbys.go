@@ -83,8 +83,9 @@ func standbysOf(ctx context.Context, in opening, kind, name string) ([]corev1.Po
 
 // discoverNodes gives the nodes as they are now: pods come and go.
 func discoverNodes(in opening, first corev1.Pod, admin postgres.Admin) func(context.Context) ([]postgres.Node, error) {
+	owners := in.clients.Owners()
 	return func(ctx context.Context) ([]postgres.Node, error) {
-		pods, err := siblings(ctx, in, first)
+		pods, err := siblings(ctx, in, owners, first)
 		if err != nil {
 			return nil, err
 		}

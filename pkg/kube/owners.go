@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,9 +17,11 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Owners finds what makes pods. It reads each controller once, so it serves for one look at a namespace.
+// Owners finds what makes pods. It reads each controller once, and a StatefulSet again where a pod does not fit its replicas. It may
+// be used by several goroutines.
 type Owners struct {
 	client kubernetes.Interface
+	mu     sync.Mutex
 	read   map[types.UID]*maker
 }
 
@@ -28,8 +31,22 @@ type maker struct {
 	owns func(*corev1.Pod) bool
 }
 
-// Owners begins a look.
-func (c *Clients) Owners() *Owners { return &Owners{c.Kube, map[types.UID]*maker{}} }
+// Owners has read nothing yet.
+func (c *Clients) Owners() *Owners { return &Owners{client: c.Kube, read: map[types.UID]*maker{}} }
+
+// Same says whether the controller that makes pod a makes pod b too. Pods that name controllers of different kinds cost no request.
+func (o *Owners) Same(ctx context.Context, a, b *corev1.Pod) (bool, error) {
+	x, y := metav1.GetControllerOf(a), metav1.GetControllerOf(b)
+	if x == nil || y == nil || x.Kind != y.Kind || x.APIVersion != y.APIVersion || x.Kind != "ReplicaSet" && x.UID != y.UID {
+		return false, nil
+	}
+	first, err := o.Of(ctx, a)
+	if first == nil || err != nil {
+		return false, err
+	}
+	second, err := o.Of(ctx, b)
+	return second != nil && second.UID == first.UID, err
+}
 
 // Of is what makes a pod again: its controller, or the Deployment whose ReplicaSet that is; nil where nothing does. Whoever may make
 // pods may name any controller as theirs. So a StatefulSet, a ReplicaSet or a DaemonSet makes only the pods that it selects, and a
@@ -40,8 +57,10 @@ func (o *Owners) Of(ctx context.Context, p *corev1.Pod) (*metav1.OwnerReference,
 	if ref == nil {
 		return nil, nil
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	m := o.read[ref.UID]
-	if m == nil {
+	if m == nil || ref.Kind == "StatefulSet" && !m.owns(p) { // its replicas may be others by now
 		var err error
 		if m, err = o.maker(ctx, p.Namespace, *ref); err != nil {
 			return nil, fmt.Errorf("reading %s %s/%s: %w", strings.ToLower(ref.Kind), p.Namespace, ref.Name, err)

@@ -1,8 +1,11 @@
 package notify
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -186,5 +189,31 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 	if len(*got) > 0 {
 		t.Errorf("the other host was told %v", *got)
+	}
+}
+
+// A server's own words for its status go nowhere: they may carry escape sequences, or a secret that the server was sent.
+func TestTheWordsOfAStatusAreOurOwn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 503 \x1b[2J\x1b]0;fooled\a s3cret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_ = c.Close()
+		}
+	}()
+	err = JSON{URL: rotation.NewSecret([]byte("http://" + l.Addr().String()))}.Tell(t.Context(), Message{})
+	if err == nil || err.Error() != "it answers 503 Service Unavailable" {
+		t.Errorf("%q", err)
 	}
 }

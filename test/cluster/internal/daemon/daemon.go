@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -44,6 +45,9 @@ func (s Set) start(name string, args []string) error {
 		return err
 	}
 	defer log.Close()
+	if err := keepOpenFiles(); err != nil {
+		return err
+	}
 	args = s.Cgroup.Join(args)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = "/", run.Environment()
@@ -61,6 +65,21 @@ func (s Set) start(name string, args []string) error {
 		return errors.Join(fmt.Errorf("recording the process: %w", err), cmd.Process.Kill(), ignoreExit(cmd.Wait()))
 	}
 	go func() { _ = cmd.Wait() }() // a daemon that ends while this program runs must not stay as a zombie
+	return nil
+}
+
+// keepOpenFiles has no process that is started from here inherit a file that this one was started with, such as a lock: it would be
+// held for as long as the daemon runs.
+func keepOpenFiles() error {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, file := range open {
+		if fd, err := strconv.Atoi(file.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 	return nil
 }
 

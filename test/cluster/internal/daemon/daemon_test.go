@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,6 +131,33 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		case <-deadline:
 			t.Fatalf("waited in vain for %s", what)
 		case <-tick.C:
+		}
+	}
+}
+
+// A lock that the caller holds, or a pipe that somebody reads to its end, is not a daemon's to keep.
+func TestADaemonInheritsNoFile(t *testing.T) {
+	s := newSet(t)
+	var inherited [2]int
+	if err := syscall.Pipe(inherited[:]); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = syscall.Close(inherited[0]), syscall.Close(inherited[1]) })
+	if err := s.Start("sleeper", []string{"sh", "-c", "echo started; exec sleep 600"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := load(s.record("sleeper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Signal(syscall.SIGKILL) })
+	eventually(t, "its output in the log", func() bool {
+		log, err := os.ReadFile(s.Log("sleeper"))
+		return err == nil && strings.HasSuffix(string(log), "started\n")
+	})
+	for _, fd := range inherited {
+		if to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", r.PID, fd)); err == nil && strings.HasPrefix(to, "pipe:") {
+			t.Errorf("file %d went to the daemon: %s", fd, to)
 		}
 	}
 }
