@@ -14,7 +14,7 @@ var (
 	codeSpan    = regexp.MustCompile("`+[^`]*`+")
 	linkTarget  = regexp.MustCompile(`\]\([^)]*\)`)
 	quoted      = regexp.MustCompile(`"[^"]*"|“[^”]*”`)
-	sentenceEnd = regexp.MustCompile(`[.!?;:]+[)*"”]*(\s|$)`)
+	sentenceEnd = regexp.MustCompile(`[.!?]+[)*"”]*(\s|$)`)
 	listItem    = regexp.MustCompile(`^\s*([-*]|\d+\.) `)
 )
 
