@@ -64,6 +64,19 @@ func TestRetiredWordsAreNotUsed(t *testing.T) {
 	}
 }
 
+// Who opens a page of the guide learns from its first paragraph whether to read on; and the README stays short.
+func TestReadersAreNotKept(t *testing.T) {
+	for _, path := range written(t) {
+		first := strings.SplitN(read(t, path), "\n", 4)
+		if strings.HasPrefix(path, "docs/guide/") && !strings.HasPrefix(first[2], "**Do you need this page?** ") {
+			t.Errorf("%s does not say at its beginning who needs it", path)
+		}
+	}
+	if n := len(strings.Fields(read(t, "README.md"))); n > 900 {
+		t.Errorf("the README has %d words; move detail to docs/guide", n)
+	}
+}
+
 // written are the documents that people write: docs/reference is generated.
 func written(t *testing.T) (paths []string) {
 	t.Helper()
