@@ -165,7 +165,7 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, one sour
 		return nil, clients.Explain(err)
 	}
 	lacking, err := permitted(ctx, clients, namespace, f.dryRun, func(s *scope) map[string][]rbacv1.PolicyRule {
-		rules := e.rulesIn(namespace, t, kube.Via(f.via), s)
+		rules := e.rulesIn(namespace, t, firstVia(kube.Via(f.via)), s)
 		if f.canary {
 			rules[""] = append(rules[""], workload.CanaryRules()...)
 		}

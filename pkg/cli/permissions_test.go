@@ -67,3 +67,25 @@ func TestPermissionsWhereTheServerIs(t *testing.T) {
 		t.Errorf("rules in %d namespaces, want one", len(all))
 	}
 }
+
+// A Role for --via=auto allows both connections, and a run asks for the first of them alone.
+func TestARoleForAutoAllowsBothConnections(t *testing.T) {
+	subresources := func(via kube.Via) (all []string) {
+		for _, r := range postgresEngine().rulesIn("shop", config.Target{Kind: config.KindPostgres, Postgres: &config.Postgres{Pod: "pg-0"}}, via, nil)[""] {
+			for _, resource := range r.Resources {
+				if sub, ok := strings.CutPrefix(resource, "pods/"); ok && slices.Contains(r.Verbs, "create") && sub != "eviction" {
+					all = append(all, sub)
+				}
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	for via, want := range map[kube.Via][]string{
+		kube.ViaAuto: {"exec", "portforward"}, firstVia(kube.ViaAuto): {"portforward"}, kube.ViaExec: {"exec"}, kube.ViaDirect: nil,
+	} {
+		if got := subresources(via); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", via, got, want)
+		}
+	}
+}

@@ -77,7 +77,15 @@ func readSecret(name string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name}, Verbs: []string{"get"}}
 }
 
-// wayRules are those that the way to pods takes: to those of the given names, or to any.
+// firstVia is the connection that a run needs permission for: it falls back to exec only where a port-forward does not work.
+func firstVia(via kube.Via) kube.Via {
+	if via == kube.ViaAuto {
+		return kube.ViaPortForward
+	}
+	return via
+}
+
+// wayRules are those that the way to pods takes: to those of the given names, or to any. Auto takes both ways.
 func wayRules(via kube.Via, pods []string) (rules []rbacv1.PolicyRule) {
 	way := func(sub string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/" + sub}, ResourceNames: pods, Verbs: []string{"create"}}
@@ -85,7 +93,7 @@ func wayRules(via kube.Via, pods []string) (rules []rbacv1.PolicyRule) {
 	if via == kube.ViaPortForward || via == kube.ViaAuto {
 		rules = append(rules, way("portforward"))
 	}
-	if via == kube.ViaExec {
+	if via == kube.ViaExec || via == kube.ViaAuto {
 		rules = append(rules, way("exec"))
 	}
 	return rules
