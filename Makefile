@@ -41,7 +41,7 @@ e2e: images packages ## what a user would see, on a real cluster
 	CGO_ENABLED=0 KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 2 -timeout 20m ./pkg/kube ./pkg/kubehistory ./pkg/kubesecret ./pkg/lease ./pkg/workload
 	CGO_ENABLED=0 KUBECTL_ROTATE_KUBECONFIG=$(KUBECONFIG_CLUSTER) go test -p 1 -parallel 2 -timeout 80m ./test/platform/deploy ./test/e2e
 
-TARGETS ?= postgres redis jwt emergency-jwt
+TARGETS ?= postgres postgres-brief redis jwt emergency-jwt
 
 bench: images build ## measure a rotation beside a bare restart, and start-up beside kubectl's; fails where a bound is missed
 	@go build -o bin/bench ./test/bench

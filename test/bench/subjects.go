@@ -15,7 +15,8 @@ type subject struct {
 	restarts   int      // rollouts that a rotation takes, and so restarts that it is compared with
 	waits      time.Duration
 	platformed deploy.Options
-	first      bool // the program's start, and the statements of SQL, are measured too
+	most       float64 // times that restart; 0 is the usual bound
+	first      bool    // the program's start, and the statements of SQL, are measured too
 }
 
 // lifetime is how long the tokens are valid that the platform issues to be measured: what a rotation of signing keys waits for,
@@ -23,10 +24,12 @@ type subject struct {
 const lifetime = time.Second
 
 var subjects = map[string]subject{
-	"postgres":      {args: []string{"postgres", "--soak=0"}, restarts: 1, first: true},
-	"redis":         {args: []string{"redis", "--soak=0"}, restarts: 1, platformed: deploy.Options{RedisNodes: 2}},
-	"jwt":           {args: []string{"jwt"}, targets: probed, restarts: 3, waits: lifetime, platformed: deploy.Options{TokenLifetime: lifetime}},
-	"emergency-jwt": {args: []string{"emergency-jwt"}, targets: probed, restarts: 1},
+	"postgres": {args: []string{"postgres", "--soak=0"}, restarts: 1, first: true},
+	// Pods that end at once hide nothing of what a rotation adds; the pods of the others take four seconds to end.
+	"postgres-brief": {args: []string{"postgres", "--soak=0"}, restarts: 1, most: 1.10, platformed: deploy.Options{DrainDelay: 200 * time.Millisecond}},
+	"redis":          {args: []string{"redis", "--soak=0"}, restarts: 1, platformed: deploy.Options{RedisNodes: 2}},
+	"jwt":            {args: []string{"jwt"}, targets: probed, restarts: 3, waits: lifetime, platformed: deploy.Options{TokenLifetime: lifetime}},
+	"emergency-jwt":  {args: []string{"emergency-jwt"}, targets: probed, restarts: 1},
 }
 
 // probed has each pod asked what it makes of tokens.

@@ -42,6 +42,8 @@ type Options struct {
 	RedisNodes int32
 	// TokenLifetime is how long the backend's tokens are valid; zero is 15 minutes.
 	TokenLifetime time.Duration
+	// DrainDelay is how long a backend serves after SIGTERM; zero is 4 seconds. Requests get lost where it is much less.
+	DrainDelay time.Duration
 	// Progress is told, one line at a time, what has changed; nil is told nothing.
 	Progress func(line string)
 }
@@ -61,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TokenLifetime == 0 {
 		o.TokenLifetime = 15 * time.Minute
+	}
+	if o.DrainDelay == 0 {
+		o.DrainDelay = 4 * time.Second
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -170,6 +175,7 @@ func (p *Platform) values() manifests.Values {
 		Replicas:      p.options.Replicas,
 		RedisNodes:    p.options.RedisNodes,
 		TokenLifetime: p.options.TokenLifetime.String(),
+		DrainDelay:    p.options.DrainDelay.String(),
 	}
 }
 

@@ -25,6 +25,7 @@ type Values struct {
 	Data              string // how the names of the volumes' directories on the node begin
 	Replicas          int32  // of the backend
 	TokenLifetime     string // of the tokens that the backend issues, as time.ParseDuration reads it
+	DrainDelay        string // how long a backend serves after SIGTERM
 	PostgreSQLAddress string // the Service's cluster IP; only backend.yaml needs it
 	RedisNodes        int32  // the first is the primary
 }

@@ -12,7 +12,7 @@ import (
 
 var values = Values{
 	Namespace: "demo", BaseImage: "base", BackendImage: "service", PullPolicy: "Never", Data: "/tmp/demo",
-	Replicas: 3, TokenLifetime: "15m0s", PostgreSQLAddress: "10.96.0.7", RedisNodes: 2,
+	Replicas: 3, TokenLifetime: "15m0s", DrainDelay: "4s", PostgreSQLAddress: "10.96.0.7", RedisNodes: 2,
 }
 
 func TestObjectsOfEachFile(t *testing.T) {
