@@ -21,7 +21,8 @@ type controller struct {
 const (
 	hintRepository = "take the value out of the repository, then rotate"
 	hintChart      = "let the chart refer to one that it does not make (often called existingSecret), then rotate that"
-	hintProvider   = "configure the target with its ExternalSecret: the value is rotated at the provider"
+	hintProvider   = "change the value at the provider: rotating through External Secrets is not supported yet"
+	hintIssuer     = "have cert-manager renew it: `cmctl renew` with the name of the Certificate"
 	hintCopy       = "rotate the one that this is a copy of"
 )
 
@@ -40,7 +41,7 @@ var controllers = []controller{
 		managers: []string{"fleetagent*", "fleet-agent*"}, marks: []string{"objectset.rio.cattle.io/id"}},
 	{name: "External Secrets", hint: hintProvider,
 		managers: []string{"externalsecrets.external-secrets.io*", "external-secrets*"}, marks: []string{"reconcile.external-secrets.io/managed"}},
-	{name: "cert-manager Certificate", hint: "rotate it with `kubectl rotate tls`", titled: true, whole: true,
+	{name: "cert-manager Certificate", hint: hintIssuer, titled: true, whole: true,
 		managers: []string{"cert-manager*"}, marks: []string{"cert-manager.io/certificate-name"}},
 	{name: "Vault Secrets Operator", hint: "rotate it in Vault", whole: true,
 		managers: []string{"vault-secrets-operator*"}, marks: []string{"secrets.hashicorp.com/vso-ownerRefUID"}},

@@ -52,7 +52,7 @@ func hintFor(kind string) string {
 	case "SealedSecret":
 		return "seal a new value, or rotate a Secret that is not sealed"
 	case "Certificate":
-		return "rotate it with `kubectl rotate tls`"
+		return hintIssuer
 	}
 	return "rotate it where it is made: what makes it would write the old value back"
 }
