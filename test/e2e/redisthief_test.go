@@ -59,6 +59,7 @@ func TestRedisThiefUnderEveryName(t *testing.T) {
 func (w *redisWorld) listening() string {
 	w.Helper()
 	template := redisPod("thief", "touch /tmp/ready; exec socat -u TCP-LISTEN:6379,fork,reuseaddr STDOUT", 0)
+	template.Spec.Containers[0].Env = nil // the pod is no consumer: it knows the leaked password otherwise
 	pods := w.kube.CoreV1().Pods(w.ns)
 	_, err := pods.Create(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "thief", Labels: template.Labels}, Spec: template.Spec}, metav1.CreateOptions{})
 	w.must("making the thief's pod", err)
