@@ -96,8 +96,9 @@ func (r *running) killedWhen(it <-chan struct{}) (result, bool) {
 	}
 }
 
-// waits runs a command as the restricted user until it has said all the words on its standard error, and interrupts it: it waits for
-// something, however long the machine takes to get there.
+// waits runs a command as the restricted user until its standard error has all the words after the
+// first of them, and interrupts it: it waits for something, however long the machine takes to get
+// there.
 func (w *world) waits(words []string, args ...string) result {
 	w.Helper()
 	c := w.command("restricted", args...)
@@ -110,8 +111,9 @@ func (w *world) waits(words []string, args ...string) result {
 	interrupted := false
 	for lines.Scan() {
 		said.WriteString(lines.Text() + "\n")
-		unsaid := func(word string) bool { return !strings.Contains(said.String(), word) }
-		if !interrupted && !slices.ContainsFunc(words, unsaid) {
+		_, after, began := strings.Cut(said.String(), words[0])
+		missing := func(word string) bool { return !strings.Contains(after, word) }
+		if began && !interrupted && !slices.ContainsFunc(words[1:], missing) {
 			w.must("interrupting", c.Process.Signal(os.Interrupt))
 			interrupted = true
 		}

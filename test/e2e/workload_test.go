@@ -163,6 +163,7 @@ func TestPodsThatDoNotMove(t *testing.T) {
 	w.daemonSetOnDelete("agent")
 	old := w.login()
 	w.waits([]string{
+		"rollout     waiting",
 		"deployment/paused: it is paused: its pods do not move before somebody resumes it",
 		"statefulset/by-hand: strategy OnDelete: each of its pods moves only when somebody deletes it",
 		"statefulset/staged: partition 1: its pods below that number do not move before somebody lowers it",
