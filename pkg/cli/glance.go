@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -57,7 +57,7 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 		s := sight{target: targets[i], namespace: namespaceOf(v.clients, targets[i])}
 		name := s.target.Secret.Name
 		if s.app, s.err = v.get(ctx, s.namespace, name); s.err == nil {
-			s.record, s.err = v.get(ctx, s.namespace, kubesecret.Record(name))
+			s.record, s.err = v.get(ctx, s.namespace, ledger.Record(name))
 			if apierrors.IsNotFound(s.err) {
 				s.err = nil
 			}
@@ -76,7 +76,7 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 
 // everywhere are the targets of known, and all others in the cluster that were ever rotated.
 func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error) {
-	records, err := v.list(ctx, kubesecret.Records)
+	records, err := v.list(ctx, ledger.Records)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error)
 	}
 	for _, s := range known {
 		records = slices.DeleteFunc(records, func(r metav1.PartialObjectMetadata) bool {
-			return r.Namespace == s.namespace && r.Name == kubesecret.Record(s.target.Secret.Name)
+			return r.Namespace == s.namespace && r.Name == ledger.Record(s.target.Secret.Name)
 		})
 	}
 	apps, err := v.applications(ctx, len(records))
@@ -95,7 +95,7 @@ func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error)
 	others := make([]sight, len(records))
 	each(len(records), func(i int) {
 		s := sight{namespace: records[i].Namespace, record: &records[i]}
-		s.target.Secret.Name, _ = kubesecret.Application(records[i].Name)
+		s.target.Secret.Name, _ = ledger.Application(records[i].Name)
 		s.app, s.err = apps(ctx, s.namespace, s.target.Secret.Name)
 		others[i] = s
 	})
@@ -185,23 +185,23 @@ func (v glances) status(ctx context.Context, seen sight) (report.Status, error) 
 func (s sight) stray() bool { return s.target.Name == "" }
 
 // recorded is the record as the metadata tells it. For a Secret that is not there, its store says which there are instead.
-func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, kubesecret.About, error) {
+func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, ledger.About, error) {
 	switch {
 	case apierrors.IsNotFound(seen.err) && seen.stray():
-		return rotation.Record{}, kubesecret.About{}, fmt.Errorf("secret %s/%s is gone, and %s is left of it",
+		return rotation.Record{}, ledger.About{}, fmt.Errorf("secret %s/%s is gone, and %s is left of it",
 			seen.namespace, seen.target.Secret.Name, seen.record.Name)
 	case apierrors.IsNotFound(seen.err):
 		_, err := engineOf(seen.target.Kind).store(opening{clients: v.clients, target: seen.target, namespace: seen.namespace}).Load(ctx)
-		return rotation.Record{}, kubesecret.About{}, cmp.Or(err, seen.err)
+		return rotation.Record{}, ledger.About{}, cmp.Or(err, seen.err)
 	case seen.err != nil:
-		return rotation.Record{}, kubesecret.About{}, fmt.Errorf("reading the metadata of secret %s/%s: %w", seen.namespace, seen.target.Secret.Name, seen.err)
+		return rotation.Record{}, ledger.About{}, fmt.Errorf("reading the metadata of secret %s/%s: %w", seen.namespace, seen.target.Secret.Name, seen.err)
 	}
-	return kubesecret.Glance(seen.app, seen.record)
+	return ledger.Glance(seen.app, seen.record)
 }
 
 // described is t with what its record says of it, where the configuration does not know of it. Whoever may write Secrets there has written
 // that: a name or a kind that no configuration can have is none.
-func described(t config.Target, a kubesecret.About) config.Target {
+func described(t config.Target, a ledger.About) config.Target {
 	if t.Name != "" {
 		return t
 	}
@@ -217,8 +217,8 @@ func described(t config.Target, a kubesecret.About) config.Target {
 }
 
 // about is what the record of a target says of it.
-func about(t config.Target) kubesecret.About {
-	return kubesecret.About{Name: t.Name, Kind: string(t.Kind), Owner: t.Owner, Interval: t.Interval.Duration, Soak: t.Soak.Duration}
+func about(t config.Target) ledger.About {
+	return ledger.About{Name: t.Name, Kind: string(t.Kind), Owner: t.Owner, Interval: t.Interval.Duration, Soak: t.Soak.Duration}
 }
 
 // each calls f with every number below n, several at once.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -105,7 +105,7 @@ func TestNoRecordWritesACommand(t *testing.T) {
 		{name: "\u202eорders", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"},
 		{name: "оrders", kind: "jwt", context: "prod", shown: "app-db", shownKind: "jwt", want: "kubectl rotate jwt app-db --context prod -n tenant"}, // a Cyrillic o
 	} {
-		found := described(config.Target{Secret: config.Secret{Name: "app-db"}}, kubesecret.About{Name: c.name, Kind: c.kind})
+		found := described(config.Target{Secret: config.Secret{Name: "app-db"}}, ledger.About{Name: c.name, Kind: c.kind})
 		if found.Name != c.shown || string(found.Kind) != c.shownKind {
 			t.Errorf("%q of kind %q: is called %q of kind %q", c.name, c.kind, found.Name, found.Kind)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
@@ -107,16 +108,25 @@ func layout(kind config.Kind, s config.Secret) secretdata.Layout {
 
 // secretStore is the record of a target whose Secret holds a login.
 func secretStore(in opening) *kubesecret.Store {
-	var places []kubesecret.Place
-	for _, s := range secretsOf(in) {
-		places = append(places, place(layout(in.target.Kind, s), s))
+	secrets := secretsOf(in)
+	store := newStore(in, secrets[0], content(layout(in.target.Kind, secrets[0])))
+	for _, s := range secrets[1:] {
+		store.Also = append(store.Also, kubesecret.Secret{
+			Secrets: in.clients.Kube.CoreV1(), Namespace: s.Namespace, Name: s.Name, Content: content(layout(in.target.Kind, s)),
+		})
 	}
-	return &kubesecret.Store{Secrets: in.clients.Kube.CoreV1(), Place: places[0], Also: places[1:], About: about(in.target), Now: in.clients.Now}
+	return store
 }
 
-func place(l secretdata.Layout, s config.Secret) kubesecret.Place {
-	return kubesecret.Place{
-		Namespace: s.Namespace, Name: s.Name,
+// newStore is a store whose record stands in the given Secret.
+func newStore(in opening, app config.Secret, c kubesecret.Content) *kubesecret.Store {
+	return &kubesecret.Store{Store: ledger.Store{Ledger: ledger.Ledger{
+		Secrets: in.clients.Kube.CoreV1(), Namespace: app.Namespace, Name: app.Name, Content: c, About: about(in.target), Now: in.clients.Now,
+	}}}
+}
+
+func content(l secretdata.Layout) kubesecret.Content {
+	return kubesecret.Content{
 		Parse: func(data map[string][]byte) (rotation.Credential, error) { return l.For(data).Parse(data) },
 		Render: func(v rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
 			return l.For(data).Render(v, live, data)

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
@@ -164,17 +165,14 @@ func layoutOfKeys(t config.Target, named []string) jwtkeys.Layout {
 
 // keyStore is the record of a target whose Secret holds signing keys.
 func keyStore(in opening, l jwtkeys.Layout) *kubesecret.Store {
-	s := &kubesecret.Store{
-		Secrets: in.clients.Kube.CoreV1(), ConfigMaps: in.clients.Kube.CoreV1(), About: about(in.target), Now: in.clients.Now,
-		Place: kubesecret.Place{
-			Namespace: in.namespace, Name: in.target.Secret.Name, Parse: l.Parse, Render: l.Render, Mend: l.Mend, Keys: l.Keys,
-		},
-	}
-	if kind, name := in.target.JWT.SetObject(); name != "" {
-		s.Also = []kubesecret.Place{{
-			Namespace: in.namespace, Name: name, ConfigMap: kind == "configmap", Shown: l.Shown, Render: l.ShowSet,
-			Keys: func(map[string][]byte) []string { return []string{l.Set} },
-		}}
+	s := newStore(in, config.Secret{Namespace: in.namespace, Name: in.target.Secret.Name},
+		kubesecret.Content{Parse: l.Parse, Render: l.Render, Mend: l.Mend, Keys: l.Keys})
+	set := kubesecret.Content{Shown: l.Shown, Render: l.ShowSet, Keys: func(map[string][]byte) []string { return []string{l.Set} }}
+	switch kind, name := in.target.JWT.SetObject(); kind {
+	case "secret":
+		s.Also = []ledger.Place{kubesecret.Secret{Secrets: in.clients.Kube.CoreV1(), Namespace: in.namespace, Name: name, Content: set}}
+	case "configmap":
+		s.Also = []ledger.Place{kubesecret.ConfigMap{ConfigMaps: in.clients.Kube.CoreV1(), Namespace: in.namespace, Name: name, Content: set}}
 	}
 	return s
 }

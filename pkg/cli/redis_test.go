@@ -72,12 +72,12 @@ func TestSecretWithoutAUserNameIsThatOfDefault(t *testing.T) {
 		"default": {"password": []byte("s3cret")},
 		"backend": {"password": []byte("s3cret"), "username": []byte("backend")},
 	} {
-		c, err := place(layout(config.KindRedis, s), s).Parse(data)
+		c, err := content(layout(config.KindRedis, s)).Parse(data)
 		if err != nil || c.ID != login {
 			t.Errorf("the login is %q (%v), want %s", c.ID, err, login)
 		}
 	}
-	if _, err := place(layout(config.KindPostgres, s), s).Parse(map[string][]byte{"password": []byte("s3cret")}); err == nil {
+	if _, err := content(layout(config.KindPostgres, s)).Parse(map[string][]byte{"password": []byte("s3cret")}); err == nil {
 		t.Error("a Secret of PostgreSQL without a login was taken")
 	}
 }

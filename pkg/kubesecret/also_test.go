@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest"
 )
@@ -28,9 +29,7 @@ func reportsSecret() *corev1.Secret {
 // withAlso is a store over two Secrets.
 func withAlso(secrets corev1client.SecretsGetter) *Store {
 	s := newStore(secrets)
-	place := s.Place
-	place.Name = reports
-	s.Also = []Place{place}
+	s.Also = []ledger.Place{Secret{Secrets: secrets, Namespace: "default", Name: reports, Content: login()}}
 	return s
 }
 

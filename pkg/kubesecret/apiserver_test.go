@@ -139,6 +139,7 @@ func (s *apiServer) answer(verb, name, manager string, body []byte) (int, any) {
 		if _, ok := s.secrets[made.Name]; ok {
 			return http.StatusConflict, "already exists"
 		}
+		made.Namespace = "default"
 		s.store(made, manager)
 		return http.StatusCreated, made
 	case !ok:

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest"
 )
@@ -15,6 +16,14 @@ func TestContract(t *testing.T) {
 	rotationtest.Store(t, func(t *testing.T) rotationtest.StoreFixture {
 		_, client := serve(t, appSecret())
 		return contractFixture(newStore(client.CoreV1()), client.CoreV1())
+	})
+}
+
+// A ledger alone has a Secret to itself of which no rotation writes the data, as with a certificate.
+func TestLedgerContract(t *testing.T) {
+	rotationtest.Ledger(t, func(t *testing.T) rotationtest.LedgerFixture {
+		_, client := serve(t, appSecret())
+		return rotationtest.LedgerFixture{Ledger: &ledger.Ledger{Secrets: client.CoreV1(), Namespace: "default", Name: name}}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 )
 
 // controller is a program that keeps Secrets as a source outside of them says, and takes other values back.
@@ -59,7 +61,7 @@ var controllers = []controller{
 }
 
 // people are field managers that write once, on somebody's word.
-var people = []string{FieldManager, "kubectl*", "before-first-apply", "oc", "k9s*", "Mozilla*"}
+var people = []string{ledger.FieldManager, "kubectl*", "before-first-apply", "oc", "k9s*", "Mozilla*"}
 
 // mark is the annotation or label by which c knows app, or "".
 func (c controller) mark(app *corev1.Secret) string {

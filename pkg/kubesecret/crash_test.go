@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -135,7 +136,7 @@ func TestStalledOperator(t *testing.T) {
 			server.refuse = func(verb, _ string) (int, string) {
 				if verb != "get" && overrule {
 					overrule = false
-					server.store(server.secrets[name], FieldManager)
+					server.store(server.secrets[name], ledger.FieldManager)
 				}
 				return 0, ""
 			}

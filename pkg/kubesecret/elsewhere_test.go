@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 )
 
 // What a rotation has lent to a canary goes with that pod, a while after it: until then it holds the login as others would.
@@ -20,14 +22,14 @@ func TestOthersAreThoseThatStay(t *testing.T) {
 	}
 	ours := map[string]string{"app.kubernetes.io/managed-by": "kubectl-rotate"}
 	record := secret("postgresql-credentials-rotate", ours, "")
-	record.Type = recordType
-	s := &Store{
+	record.Type = ledger.SecretType
+	s := &Store{ledger.Store{Ledger: ledger.Ledger{
 		Secrets: fake.NewClientset(
 			secret("postgresql-credentials", nil, ""), record, secret("postgresql-credentials-canary-abcde", ours, "Pod"),
 			secret("reports-database", nil, ""), secret("of-a-pod", nil, "Pod"), secret("sealed", ours, "SealedSecret"),
 		).CoreV1(),
-		Place: Place{Namespace: "backend", Name: "postgresql-credentials"},
-	}
+		Namespace: "backend", Name: "postgresql-credentials", Content: login(),
+	}}}
 	others, ok, err := s.Others(t.Context())
 	if err != nil || !ok {
 		t.Fatal(ok, err)

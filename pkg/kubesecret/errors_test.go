@@ -15,16 +15,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 func TestLoadErrors(t *testing.T) {
 	broken := appSecret()
-	broken.Annotations = map[string]string{AnnotationRecord: "{"}
+	broken.Annotations = map[string]string{ledger.AnnotationRecord: "{"}
 	noPassword := appSecret()
 	delete(noPassword.Data, "password")
 	foreign := appSecret()
-	foreign.Name += suffix
+	foreign.Name = ledger.Record(foreign.Name)
 	similar := appSecret()
 	similar.Name = "postgres-credentials"
 	for _, c := range []struct {
@@ -41,7 +42,7 @@ func TestLoadErrors(t *testing.T) {
 		{"the second Secret is somebody else's", []*corev1.Secret{appSecret(), foreign},
 			[]string{"postgresql-credentials-rotate is not a record"}, []string{"rename"}, true},
 		{"an annotation edited by hand", []*corev1.Secret{broken},
-			[]string{"default/postgresql-credentials", AnnotationRecord}, []string{"edited by hand"}, false},
+			[]string{"default/postgresql-credentials", ledger.AnnotationRecord}, []string{"edited by hand"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, client := serve(t, c.secrets...)
@@ -130,7 +131,7 @@ func TestNoErrorShowsWhatAWebhookQuotes(t *testing.T) {
 					return 0, ""
 				}
 				said := "a webhook says: the object has"
-				for _, name := range []string{secret.Name, secret.Name + suffix} {
+				for _, name := range []string{secret.Name, ledger.Record(secret.Name)} {
 					for key, value := range server.secrets[name].Data {
 						if name != secret.Name && !strings.HasSuffix(key, ".value") || key == "pin" && form != "base64" {
 							continue // a short value would take all of the text with it
@@ -170,24 +171,6 @@ func TestNobodyAnswers(t *testing.T) {
 	cancel()
 	if _, err := s.Load(ended); errors.Is(err, rotation.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("a run that was ended: %v", err)
-	}
-}
-
-func TestNear(t *testing.T) {
-	for _, c := range []struct {
-		asked, found string
-		want         bool
-	}{
-		{"postgresql-credentials", "postgres-credentials", true},
-		{"postgresql-credentials", "postgresql-credential", true},
-		{"jwt-keys", "jwt-keys-v2", true},
-		{"jwt-keys", "jwt-key", true},
-		{"jwt-keys", "redis-credentials", false},
-		{"jwt-keys", "tls", false},
-	} {
-		if got := near(c.asked, c.found); got != c.want {
-			t.Errorf("near(%q, %q) = %v, want %v (distance %d)", c.asked, c.found, got, c.want, distance(c.asked, c.found))
-		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -29,14 +30,16 @@ func appSecret() *corev1.Secret {
 	}
 }
 
-func newStore(secrets corev1client.SecretsGetter) *Store {
-	return &Store{
-		Secrets: secrets, Place: Place{
-			Namespace: "default", Name: name,
-			Parse: parse, Render: render,
-			Keys: func(map[string][]byte) []string { return []string{"username", "password", "url"} },
-		},
+// login is how the login stands in the data of appSecret.
+func login() Content {
+	return Content{
+		Parse: parse, Render: render,
+		Keys: func(map[string][]byte) []string { return []string{"username", "password", "url"} },
 	}
+}
+
+func newStore(secrets corev1client.SecretsGetter) *Store {
+	return &Store{ledger.Store{Ledger: ledger.Ledger{Secrets: secrets, Namespace: "default", Name: name, Content: login()}}}
 }
 
 func parse(data map[string][]byte) (rotation.Credential, error) {

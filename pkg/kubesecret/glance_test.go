@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -22,9 +23,9 @@ func metadataOf(s *corev1.Secret) *metav1.PartialObjectMetadata {
 }
 
 // glance is the record as the metadata tells it.
-func glance(t *testing.T, s *apiServer) (rotation.Record, About) {
+func glance(t *testing.T, s *apiServer) (rotation.Record, ledger.About) {
 	t.Helper()
-	rec, about, err := Glance(metadataOf(s.get(name)), metadataOf(s.get(Record(name))))
+	rec, about, err := ledger.Glance(metadataOf(s.get(name)), metadataOf(s.get(ledger.Record(name))))
 	must(t, err)
 	return rec, about
 }
@@ -33,7 +34,7 @@ func glance(t *testing.T, s *apiServer) (rotation.Record, About) {
 func TestGlanceTellsWhatALookTells(t *testing.T) {
 	server, client := serve(t, appSecret())
 	s := newStore(client.CoreV1())
-	s.About = About{Name: "shop", Kind: "postgres", Owner: "SRE", Interval: 24 * time.Hour}
+	s.About = ledger.About{Name: "shop", Kind: "postgres", Owner: "SRE", Interval: 24 * time.Hour}
 	same := func(when string) {
 		t.Helper()
 		got, about := glance(t, server)
@@ -66,7 +67,7 @@ func TestGlanceTellsWhatALookTells(t *testing.T) {
 	same("it is taken back")
 	must(t, s.Retire(t.Context(), load(t, s).Revision, 3))
 	same("and is gone")
-	if text := fmt.Sprint(server.get(Record(name)).Annotations); strings.Contains(text, "value-of") {
+	if text := fmt.Sprint(server.get(ledger.Record(name)).Annotations); strings.Contains(text, "value-of") {
 		t.Errorf("a value stands in the metadata: %s", text)
 	}
 }
@@ -77,7 +78,7 @@ func TestGlanceWithoutVersionsIsNoStandby(t *testing.T) {
 	s := newStore(client.CoreV1())
 	begun(t, s)
 	must(t, s.Publish(t.Context(), load(t, s).Revision, only(2)))
-	server.change(Record(name), func(secret *corev1.Secret) { delete(secret.Annotations, AnnotationVersions) })
+	server.change(ledger.Record(name), func(secret *corev1.Secret) { delete(secret.Annotations, ledger.AnnotationVersions) })
 	if rec, _ := glance(t, server); rec.Standby() {
 		t.Errorf("standby: %+v", rec)
 	}
@@ -96,8 +97,8 @@ func TestGlanceAtALostAnnotation(t *testing.T) {
 func TestGlanceAtAnAnnotationThatWasEdited(t *testing.T) {
 	server, client := serve(t, appSecret())
 	rotated(t, newStore(client.CoreV1()))
-	server.change(Record(name), func(secret *corev1.Secret) { secret.Annotations[AnnotationVersions] = "{" })
-	_, _, err := Glance(metadataOf(server.get(name)), metadataOf(server.get(Record(name))))
+	server.change(ledger.Record(name), func(secret *corev1.Secret) { secret.Annotations[ledger.AnnotationVersions] = "{" })
+	_, _, err := ledger.Glance(metadataOf(server.get(name)), metadataOf(server.get(ledger.Record(name))))
 	if err == nil || !strings.Contains(err.Error(), "postgresql-credentials-rotate: reading annotation kubectl-rotate/versions") {
 		t.Errorf("got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -29,7 +30,7 @@ func TestWhoWroteItOnCluster(t *testing.T) {
 	}
 	found, err := client.CoreV1().Secrets(s.Namespace).Get(t.Context(), name, metav1.GetOptions{})
 	must(t, err)
-	want := map[string][]string{FieldManager: {"username", "password", "url"}, "helm": {"ca.crt"}}
+	want := map[string][]string{ledger.FieldManager: {"username", "password", "url"}, "helm": {"ca.crt"}}
 	if diff := cmp.Diff(want, managersOf(found, []string{"username", "password", "url", "ca.crt"})); diff != "" {
 		t.Errorf("who owns which key (-want +got):\n%s", diff)
 	}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -68,7 +69,7 @@ func TestOwnersOnCluster(t *testing.T) {
 			if found.ResourceVersion != made.ResourceVersion {
 				t.Error("the Secret was written")
 			}
-			if _, err := secrets.Get(t.Context(), who+suffix, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			if _, err := secrets.Get(t.Context(), ledger.Record(who), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 				t.Errorf("%v: a record was begun", err)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -49,7 +50,7 @@ func TestOwner(t *testing.T) {
 		{"nobody", nil, "", ""},
 		{"kubectl create", edits{wrote("kubectl-create", "password")}, "", ""},
 		{"kubectl apply", edits{wrote("kubectl-client-side-apply", "password"), annotated(corev1.LastAppliedConfigAnnotation, applied)}, "", ""},
-		{"a former rotation", edits{wrote(FieldManager, "password")}, "", ""},
+		{"a former rotation", edits{wrote(ledger.FieldManager, "password")}, "", ""},
 		{"an operator's object", edits{owned("PostgresCluster", true)}, "PostgresCluster db", "ownerReferences"},
 		{"External Secrets, as the owner", edits{owned("ExternalSecret", true)}, "ExternalSecret db", "ownerReferences"},
 		{"External Secrets, merging", edits{wrote("externalsecrets.external-secrets.io/db", "password")}, "External Secrets", "of key password"},
@@ -64,7 +65,7 @@ func TestOwner(t *testing.T) {
 			`Flux Kustomization "apps"`, "kustomize-controller"},
 		{"Argo CD, applying on the server", edits{wrote("argocd-controller", "password"), annotated("argocd.argoproj.io/tracking-id", "app:/Secret:x")},
 			`Argo CD "app:/Secret:x"`, "argocd-controller"},
-		{"Argo CD, applying as kubectl does, before a rotation of ours", edits{wrote(FieldManager, "password"),
+		{"Argo CD, applying as kubectl does, before a rotation of ours", edits{wrote(ledger.FieldManager, "password"),
 			annotated("argocd.argoproj.io/tracking-id", "app"), annotated(corev1.LastAppliedConfigAnnotation, applied)},
 			`Argo CD "app"`, "manifest applied last"},
 		{"Argo CD, without the password in its manifest", edits{wrote("kubectl-edit", "password"),

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -79,17 +80,20 @@ func TestConfigChanged(t *testing.T) {
 	s := newStore(client.CoreV1())
 	begun(t, s)
 	must(t, s.Publish(t.Context(), load(t, s).Revision, only(2)))
-	s.Render = func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	content := login()
+	content.Render = func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
 		keys, err := render(view, live, data)
 		keys["jdbc"] = []byte("jdbc:postgresql://postgresql/demo")
 		return keys, err
 	}
+	s.Content = content
 	if load(t, s).Edited {
 		t.Error("a key that the config has since then counts as an edit")
 	}
-	s.Parse = func(map[string][]byte) (rotation.Credential, error) {
+	content.Parse = func(map[string][]byte) (rotation.Credential, error) {
 		return rotation.Credential{}, errors.New("no key login")
 	}
+	s.Content = content
 	_, err := s.Load(t.Context())
 	wantError(t, err, "no key login")
 }
@@ -110,11 +114,11 @@ func TestPublishKeepsWhatIsNotItsOwn(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"app": "backend"}, got.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
-	if strings.Contains(got.Annotations[AnnotationRecord], "value-of") {
+	if strings.Contains(got.Annotations[ledger.AnnotationRecord], "value-of") {
 		t.Error("the annotation holds a value")
 	}
-	second := server.get(name + suffix)
-	if len(second.OwnerReferences) != 0 || second.Labels["app"] != "" || second.Type != recordType {
+	second := server.get(ledger.Record(name))
+	if len(second.OwnerReferences) != 0 || second.Labels["app"] != "" || second.Type != ledger.SecretType {
 		t.Errorf("the second Secret is %+v", second.ObjectMeta)
 	}
 }
@@ -122,12 +126,11 @@ func TestPublishKeepsWhatIsNotItsOwn(t *testing.T) {
 func TestPublishRemovesKeys(t *testing.T) {
 	server, client := serve(t, appSecret())
 	s := newStore(client.CoreV1())
-	s.Keys = nil
-	s.Render = func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
+	s.Content = Content{Parse: parse, Render: func(view rotation.View, live map[rotation.Version]rotation.Credential, data map[string][]byte) (map[string][]byte, error) {
 		keys, err := render(view, live, data)
 		keys["url"] = nil
 		return keys, err
-	}
+	}}
 	begun(t, s)
 	must(t, s.Publish(t.Context(), load(t, s).Revision, only(2)))
 	if _, there := server.get(name).Data["url"]; there {
@@ -175,11 +178,11 @@ func TestLastRotated(t *testing.T) {
 	s.Now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 	begun(t, s)
 	must(t, s.Publish(t.Context(), load(t, s).Revision, rotation.View{Active: 1, Accept: []rotation.Version{1, 2}}))
-	if got := server.get(name).Annotations[AnnotationLastRotated]; got != "" {
+	if got := server.get(name).Annotations[ledger.AnnotationLastRotated]; got != "" {
 		t.Errorf("last rotated is %q although v1 stays active", got)
 	}
 	must(t, s.Publish(t.Context(), load(t, s).Revision, only(2)))
-	if got := server.get(name).Annotations[AnnotationLastRotated]; got != "2026-03-01T12:00:00Z" {
+	if got := server.get(name).Annotations[ledger.AnnotationLastRotated]; got != "2026-03-01T12:00:00Z" {
 		t.Errorf("last rotated is %q", got)
 	}
 }
@@ -226,7 +229,7 @@ func TestSecondSecretLost(t *testing.T) {
 	server, client := serve(t, appSecret())
 	s := newStore(client.CoreV1())
 	rotated(t, s)
-	server.remove(name + suffix)
+	server.remove(ledger.Record(name))
 	rec := load(t, s)
 	if len(rec.Live) != 0 || !rec.Edited || rec.High != 2 {
 		t.Errorf("the record is %+v, want no values, not vouched for", rec)
@@ -246,7 +249,7 @@ func TestManyRotations(t *testing.T) {
 	_, client := serve(t, appSecret())
 	s := newStore(client.CoreV1())
 	rotated(t, s)
-	last := rotation.Version(keptTombstones + 10)
+	last := rotation.Version(ledger.KeptTombstones + 10)
 	for v := rotation.Version(3); v <= last; v++ {
 		must(t, intend(t, s, rotation.Intent{From: v - 1, To: v, Attempt: int(v)}))
 		c := v2()
@@ -256,7 +259,7 @@ func TestManyRotations(t *testing.T) {
 		must(t, s.Retire(t.Context(), load(t, s).Revision, v-1))
 	}
 	rec := load(t, s)
-	if len(rec.Editions) != keptEditions || rec.Latest().N != int(last) || len(rec.Gone) != keptTombstones {
+	if len(rec.Editions) != ledger.KeptEditions || rec.Latest().N != int(last) || len(rec.Gone) != ledger.KeptTombstones {
 		t.Errorf("%d editions up to %d and %d tombstones are kept", len(rec.Editions), rec.Latest().N, len(rec.Gone))
 	}
 	again := v2()

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -27,8 +28,14 @@ func boardSecret() *corev1.Secret {
 // withBoard is a store over a Secret, and a place that shows what to accept.
 func withBoard(secrets corev1client.SecretsGetter) *Store {
 	s := newStore(secrets)
-	s.Also = []Place{{
-		Namespace: "default", Name: board, Keys: func(map[string][]byte) []string { return []string{"ids"} },
+	s.Also = []ledger.Place{Secret{Secrets: secrets, Namespace: "default", Name: board, Content: boardContent()}}
+	return s
+}
+
+// boardContent is how the IDs stand in the data of a board.
+func boardContent() Content {
+	return Content{
+		Keys: func(map[string][]byte) []string { return []string{"ids"} },
 		Shown: func(c rotation.Credential, data map[string][]byte) error {
 			if !slices.Contains(strings.Fields(string(data["ids"])), c.ID) {
 				return fmt.Errorf("%s is not among them", c.ID)
@@ -52,8 +59,7 @@ func withBoard(secrets corev1client.SecretsGetter) *Store {
 			}
 			return map[string][]byte{"ids": []byte(strings.Join(ids, " "))}, nil
 		},
-	}}
-	return s
+	}
 }
 
 func (s *apiServer) shown() string { return string(s.get(board).Data["ids"]) }
@@ -142,9 +148,7 @@ func TestAConfigMapThatIsNotOursToWrite(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			found := boardSecret()
 			c.edit(found)
-			place := withBoard(nil).Also[0]
-			place.ConfigMap = true
-			notes, err := place.inspect(found)
+			notes, err := state{Content: boardContent(), kind: "configmap", found: found}.Inspect(rotation.Credential{ID: "backend"})
 			switch {
 			case c.want == "":
 				must(t, err)
@@ -217,8 +221,8 @@ func TestAConfigMapShowsWhatToAccept(t *testing.T) {
 	client := cluster(t)
 	ns := namespace(t, client)
 	s := withBoard(client.CoreV1())
-	s.ConfigMaps, s.Namespace = client.CoreV1(), ns
-	s.Also[0].Namespace, s.Also[0].ConfigMap = ns, true
+	s.Namespace = ns
+	s.Also = []ledger.Place{ConfigMap{ConfigMaps: client.CoreV1(), Namespace: ns, Name: board, Content: boardContent()}}
 	app, maps := appSecret(), client.CoreV1().ConfigMaps(ns)
 	app.Namespace = ns
 	_, err := client.CoreV1().Secrets(ns).Create(t.Context(), app, metav1.CreateOptions{})

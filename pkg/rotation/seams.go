@@ -108,21 +108,26 @@ const (
 	EffectErase   Effect = "erase"
 )
 
-// Store holds the versions of a target and publishes one of them to its consumers.
-//
-// It keeps two things. The values stand by themselves, add-only. All else, the intent, editions, marks and
-// tombstones, stands in one place with the published data, so that a change of mind fences off whoever decided
-// before it: each write there is given the Revision of the Record that it was decided on, and fails with
-// ErrConflict, changing nothing, if that place has another by then.
-type Store interface {
+// Ledger keeps the record of a target: the intent, editions, marks and tombstones, in one place. Each write is given
+// the Revision of the Record that it was decided on, and fails with ErrConflict, changing nothing, if the place has
+// another by then.
+type Ledger interface {
 	Load(ctx context.Context) (Record, error)
+	// Note changes intent, high, editions, marks and what was skipped as change does, and nothing else.
+	Note(ctx context.Context, revision string, change func(*Record)) error
+}
+
+// Store is a Ledger that holds the versions of a target too, and publishes one of them to its consumers.
+//
+// The values stand by themselves, add-only. Where the published data stands in one place with the record, a change of
+// mind fences off whoever decided before it.
+type Store interface {
+	Ledger
 	// Stage saves the value of a new version. One that is there already, live or gone, is never overwritten:
 	// that is ErrConflict, as is any other change to the values since the revision.
 	Stage(ctx context.Context, revision string, c Credential) error
 	// Publish writes view v to the application's Secret and a new edition beside it, in one.
 	Publish(ctx context.Context, revision string, v View) error
-	// Note changes intent, high, editions, marks and what was skipped as change does, and nothing else.
-	Note(ctx context.Context, revision string, change func(*Record)) error
 	// Retire writes a tombstone for version v, and then forgets its value. Between the two, v is both live and
 	// gone; calling it again forgets the value.
 	Retire(ctx context.Context, revision string, v Version) error

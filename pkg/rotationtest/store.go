@@ -2,9 +2,7 @@ package rotationtest
 
 import (
 	"context"
-	"errors"
 	"testing"
-	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -18,14 +16,14 @@ type StoreFixture struct {
 	Edit func(t *testing.T)
 }
 
-// Store is the contract of a rotation.Store. open makes a new fixture for each of its tests.
+// Store is the contract of a rotation.Store, with that of its Ledger. open makes a new fixture for each of its tests.
 func Store(t *testing.T, open func(t *testing.T) StoreFixture) {
+	Ledger(t, func(t *testing.T) LedgerFixture { return LedgerFixture{Ledger: open(t).Store} })
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, *storeTest)
 	}{
 		{"what was never rotated is version 1 without a number", testNeverRotated},
-		{"what is noted comes back", testNote},
 		{"a value is staged once", testStage},
 		{"publishing changes what consumers read, and says so in an edition", testPublish},
 		{"a write decided on an old revision changes nothing", testFenced},
@@ -34,41 +32,21 @@ func Store(t *testing.T, open func(t *testing.T) StoreFixture) {
 		{"a retired value is gone, and its number stays taken", testRetire},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.test(t, &storeTest{StoreFixture: open(t), t: t})
+			f := open(t)
+			c.test(t, &storeTest{ledgerTest{LedgerFixture{Ledger: f.Store}, t}, f})
 		})
 	}
 }
 
 type storeTest struct {
+	ledgerTest
 	StoreFixture
-	t *testing.T
-}
-
-func (s *storeTest) load() rotation.Record {
-	s.t.Helper()
-	rec, err := s.Store.Load(context.Background())
-	s.must("load", err)
-	return rec
-}
-
-func (s *storeTest) must(what string, err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatalf("%s: %v", what, err)
-	}
-}
-
-func (s *storeTest) conflict(what string, err error) {
-	s.t.Helper()
-	if !errors.Is(err, rotation.ErrConflict) {
-		s.t.Fatalf("%s: %v, want %v", what, err, rotation.ErrConflict)
-	}
 }
 
 // begun notes the first intent, from v1 to v2, and saves both values.
 func (s *storeTest) begun() {
 	s.t.Helper()
-	s.must("note", s.note(s.load().Revision, rotation.Intent{From: 1, To: 2, Attempt: 1, By: "alice"}))
+	s.must("note", s.note(s.load().Revision, firstIntent))
 	current := s.load().Current
 	current.V = 1
 	s.must("stage v1", s.Store.Stage(context.Background(), s.load().Revision, current))
@@ -79,15 +57,6 @@ func fresh2() rotation.Credential {
 	return rotation.Credential{V: 2, ID: "login_v2", Value: rotation.NewSecret([]byte("value-of-v2")), Meta: map[string]string{"owner": "login"}}
 }
 
-func (s *storeTest) note(revision string, i rotation.Intent) error {
-	return s.Store.Note(context.Background(), revision, func(r *rotation.Record) {
-		if len(r.Editions) == 0 {
-			r.Editions = []rotation.Edition{r.Latest()}
-		}
-		r.Intent, r.High, r.Marks = &i, max(r.High, i.To), map[string]time.Time{}
-	})
-}
-
 func testNeverRotated(t *testing.T, s *storeTest) {
 	rec := s.load()
 	if rec.Current.V != 0 || rec.Current.ID == "" || rec.Current.Value.Empty() {
@@ -95,29 +64,6 @@ func testNeverRotated(t *testing.T, s *storeTest) {
 	}
 	if rec.Intent != nil || len(rec.Live) != 0 || len(rec.Editions) != 0 || rec.Edited {
 		t.Errorf("record is %+v, want an empty one", rec)
-	}
-}
-
-func testNote(t *testing.T, s *storeTest) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	want := rotation.Intent{From: 1, To: 2, Attempt: 1, By: "alice", At: at}
-	s.must("note", s.note(s.load().Revision, want))
-	s.must("mark", s.Store.Note(context.Background(), s.load().Revision, func(r *rotation.Record) {
-		r.Marks = map[string]time.Time{rotation.MarkQuarantined: at}
-		r.Skipped = map[string]rotation.Skip{"backup": {By: "alice", At: at}}
-	}))
-	rec := s.load()
-	if skip := rec.Skipped["backup"]; skip.By != "alice" || !skip.At.Equal(at) || len(rec.Skipped) != 1 {
-		t.Errorf("skipped is %+v", rec.Skipped)
-	}
-	if rec.Intent == nil || *rec.Intent != want {
-		t.Errorf("intent is %+v, want %+v", rec.Intent, want)
-	}
-	if rec.High != 2 || rec.Latest().N != 1 || rec.Active() != 1 || !rec.Marks[rotation.MarkQuarantined].Equal(at) {
-		t.Errorf("record is %+v", rec)
-	}
-	if rec.Edited {
-		t.Error("the first edition is how the Secret was found, but it counts as edited")
 	}
 }
 

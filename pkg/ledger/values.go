@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"encoding/json"
@@ -14,12 +14,12 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// recordType is the type of the second Secret: no other program takes it for a credential, and
+// SecretType is the type of the second Secret: no other program takes it for a credential, and
 // --field-selector type=kubectl-rotate/record finds all of them.
-const recordType corev1.SecretType = "kubectl-rotate/record"
+const SecretType corev1.SecretType = "kubectl-rotate/record"
 
 // The keys of the second Secret, beside those of its versions: v2.id, v2.value, v2.meta. The counters are what
-// to go on from if the application's Secret loses its record.
+// to go on from if the annotated Secret loses its record.
 const (
 	keyHigh    = "high"     // the highest version that ever had a value here
 	keyEdition = "edition"  // the newest edition when this Secret was last written

@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"context"
@@ -16,27 +16,27 @@ const mostNames = 5
 
 // missing is the refusal for an application's Secret that is not there. It names those with a similar name, where the
 // user may list Secrets.
-func (s *Store) missing(ctx context.Context, err error) error {
+func (l *Ledger) missing(ctx context.Context, err error) error {
 	hint := "choose another namespace with -n, or say in the target's config what the Secret is called"
-	if names := s.similar(ctx); len(names) > 0 {
+	if names := l.similar(ctx); len(names) > 0 {
 		hint = fmt.Sprintf("there is %s; %s", strings.Join(names, ", "), hint)
 	}
-	return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s does not exist: %w", s.secret(), err), hint))
+	return rotation.Refuse(rotation.WithHint(fmt.Errorf("%s does not exist: %w", l.secret(), err), hint))
 }
 
 // similar are the names in the namespace that may have been meant, the nearest first.
-func (s *Store) similar(ctx context.Context) []string {
-	list, err := s.Secrets.Secrets(s.Namespace).List(ctx, metav1.ListOptions{Limit: 500})
+func (l *Ledger) similar(ctx context.Context) []string {
+	list, err := l.Secrets.Secrets(l.Namespace).List(ctx, metav1.ListOptions{Limit: 500})
 	if err != nil {
 		return nil
 	}
 	var names []string
 	for _, found := range list.Items {
-		if found.Type != recordType && near(s.Name, found.Name) {
+		if found.Type != SecretType && near(l.Name, found.Name) {
 			names = append(names, found.Name)
 		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return distance(s.Name, a) - distance(s.Name, b) })
+	slices.SortStableFunc(names, func(a, b string) int { return distance(l.Name, a) - distance(l.Name, b) })
 	return names[:min(len(names), mostNames)]
 }
 

@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ const (
 )
 
 // Records is a field selector of all second Secrets, wherever they are.
-const Records = "type=" + string(recordType)
+const Records = "type=" + string(SecretType)
 
 // About is what a target is to those who have no configuration with it.
 type About struct {
@@ -44,15 +44,15 @@ func Record(application string) string { return application + suffix }
 // whether the application's Secret was edited. second is nil where there is none. A record that stands nowhere is empty.
 func Glance(app, second *metav1.PartialObjectMetadata) (rotation.Record, About, error) {
 	var about About
-	l, err := decodeLedger(app.ObjectMeta)
+	e, err := decodeEntries(app.ObjectMeta)
 	if err != nil {
 		return rotation.Record{}, about, fmt.Errorf("secret %s/%s: %w", app.Namespace, app.Name, err)
 	}
-	rec := rotation.Record{Intent: l.Intent, High: l.High, Gone: l.Gone, Editions: l.Editions, Marks: l.Marks, Skipped: l.Skipped, Names: l.Names,
+	rec := rotation.Record{Intent: e.Intent, High: e.High, Gone: e.Gone, Editions: e.Editions, Marks: e.Marks, Skipped: e.Skipped, Names: e.Names,
 		Values: fmt.Sprintf("secret %s/%s", app.Namespace, Record(app.Name))}
 	if second == nil {
-		if len(l.Editions) > 0 {
-			rec.Saved = l.High
+		if len(e.Editions) > 0 {
+			rec.Saved = e.High
 		}
 		return rec, about, nil
 	}
@@ -108,12 +108,12 @@ func presumed(rec rotation.Record) map[rotation.Version]rotation.Credential {
 }
 
 // told are the annotations of the second Secret once data is written over what it holds.
-func (s *Store) told(p pair, data map[string][]byte) map[string]any {
+func (l *Ledger) told(p snapshot, data map[string][]byte) map[string]any {
 	var before map[string][]byte
 	if p.second != nil {
 		before = p.second.Data
 	}
-	after, err := decodeValues(merged(before, data))
+	after, err := decodeValues(Merged(before, data))
 	if err != nil {
 		return nil // it was read without error, and what is written is ours
 	}
@@ -122,8 +122,8 @@ func (s *Store) told(p pair, data map[string][]byte) map[string]any {
 		ids[v] = c.ID
 	}
 	notes := map[string]any{AnnotationVersions: encoded(ids)}
-	if s.About != (About{}) {
-		notes[AnnotationTarget] = encoded(s.About)
+	if l.About != (About{}) {
+		notes[AnnotationTarget] = encoded(l.About)
 	}
 	return notes
 }

@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"strings"
@@ -10,15 +10,15 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-func fullLedger() ledger {
+func fullEntries() entries {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return ledger{
+	return entries{
 		Format: format,
 		Intent: &rotation.Intent{To: 3, From: 2, Attempt: 2, By: "alice", At: at},
 		High:   3,
 		Gone:   map[rotation.Version]rotation.Tombstone{1: {ID: "backend", At: at, Attempt: 1}},
 		Editions: []rotation.Edition{
-			{N: 1, View: only(1)},
+			{N: 1, View: rotation.View{Active: 1, Accept: []rotation.Version{1}}},
 			{N: 2, View: rotation.View{Active: 2, Accept: []rotation.Version{1, 2}}, Written: at},
 		},
 		Marks: map[string]time.Time{rotation.MarkIdle: at},
@@ -27,18 +27,18 @@ func fullLedger() ledger {
 	}
 }
 
-func TestLedgerComesBack(t *testing.T) {
-	want := fullLedger()
+func TestEntriesComeBack(t *testing.T) {
+	want := fullEntries()
 	text, err := want.encode()
 	must(t, err)
-	got, err := parseLedger(text)
+	got, err := parseEntries(text)
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-func TestLedgerRefused(t *testing.T) {
+func TestEntriesRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"no JSON", `not JSON`, "invalid character"},
 		{"no format", `{}`, "its format is 0"},
@@ -50,15 +50,15 @@ func TestLedgerRefused(t *testing.T) {
 		{"an intent without a target", `{"format":1,"intent":{"attempt":1}}`, "no target"},
 		{"a tombstone without a number", `{"format":1,"gone":{"0":{"id":"a"}}}`, "tombstone of v0"},
 	} {
-		if _, err := parseLedger(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := parseEntries(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }
 
-// FuzzLedger reads what may stand in the annotation: whatever is accepted comes back as it was once written.
-func FuzzLedger(f *testing.F) {
-	text, err := fullLedger().encode()
+// FuzzEntries reads what may stand in the annotation: whatever is accepted comes back as it was once written.
+func FuzzEntries(f *testing.F) {
+	text, err := fullEntries().encode()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func FuzzLedger(f *testing.F) {
 	f.Add(`{"format":1}`)
 	f.Add(`{"format":1,"editions":[{"n":9223372036854775807,"view":{"active":1}},{"n":-9223372036854775808,"view":{"active":1}}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		first, err := parseLedger(text)
+		first, err := parseEntries(text)
 		if err != nil {
 			return
 		}
@@ -74,7 +74,7 @@ func FuzzLedger(f *testing.F) {
 		if err != nil {
 			return // a time that JSON can't write, such as one of year 10000
 		}
-		second, err := parseLedger(written)
+		second, err := parseEntries(written)
 		if err != nil {
 			t.Fatalf("what was accepted and written again is refused: %v", err)
 		}
@@ -134,5 +134,29 @@ func TestSeal(t *testing.T) {
 	}
 	if (&seal{MAC: "zz"}).fits(key, 2, data) || (*seal)(nil).fits(key, 2, data) {
 		t.Error("a broken seal fits")
+	}
+}
+
+// TestTombstonesOfTheIntentAreKept aborts more often than there is room for tombstones, and then rotates: the version that was
+// in use all the time has the lowest one.
+func TestTombstonesOfTheIntentAreKept(t *testing.T) {
+	l := entries{Intent: &rotation.Intent{From: 1, To: 200, Attempt: 300}, Gone: map[rotation.Version]rotation.Tombstone{1: {ID: "backend", Attempt: 300}}}
+	for v := rotation.Version(2); v < 200; v++ {
+		l.Gone[v] = rotation.Tombstone{Attempt: int(v)}
+	}
+	l.Editions = []rotation.Edition{{N: 1, View: rotation.View{Active: 200}}}
+	text, err := l.encode()
+	must(t, err)
+	got, err := parseEntries(text)
+	must(t, err)
+	if _, kept := got.Gone[1]; !kept || len(got.Gone) != KeptTombstones {
+		t.Errorf("the tombstone of v1 was kept: %v, of %d", kept, len(got.Gone))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

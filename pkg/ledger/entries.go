@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"encoding/json"
@@ -16,15 +16,15 @@ import (
 // format is the newest form of the annotation that this program reads and writes.
 const format = 1
 
-// keptEditions is how many editions are kept. What a pod may hold that is older than the oldest one kept can't be
+// KeptEditions is how many editions are kept. What a pod may hold that is older than the oldest one kept can't be
 // told, which makes a rotation roll it; a rotation writes one to five of them.
-const keptEditions = 20
+const KeptEditions = 20
 
-// keptTombstones is how many tombstones are kept, the highest versions: an annotation has room for so much.
-const keptTombstones = 100
+// KeptTombstones is how many tombstones are kept, the highest versions: an annotation has room for so much.
+const KeptTombstones = 100
 
-// ledger is what stands in the application's Secret beside its data.
-type ledger struct {
+// entries is what the annotation holds.
+type entries struct {
 	Format   int                                     `json:"format"`
 	Intent   *rotation.Intent                        `json:"intent,omitempty"`
 	High     rotation.Version                        `json:"high,omitempty"`
@@ -41,81 +41,81 @@ type ledger struct {
 	Seal  *seal `json:"seal,omitempty"`
 }
 
-// decodeLedger reads the annotation of the application's Secret; none is an empty ledger.
-func decodeLedger(app metav1.ObjectMeta) (ledger, error) {
+// decodeEntries reads the annotation of app; none is empty entries.
+func decodeEntries(app metav1.ObjectMeta) (entries, error) {
 	text, ok := app.Annotations[AnnotationRecord]
 	if !ok {
-		return ledger{}, nil
+		return entries{}, nil
 	}
-	l, err := parseLedger(text)
+	e, err := parseEntries(text)
 	if err != nil {
-		return ledger{}, rotation.WithHint(
+		return entries{}, rotation.WithHint(
 			fmt.Errorf("reading annotation %s: %w", AnnotationRecord, err),
 			"if it was edited by hand, put it back; if it can't be, remove it: the values and their numbers are kept elsewhere")
 	}
-	if at := writtenAt(app.ManagedFields); l.Fresh && !at.IsZero() {
-		l.Editions[len(l.Editions)-1].Written = at
+	if at := writtenAt(app.ManagedFields); e.Fresh && !at.IsZero() {
+		e.Editions[len(e.Editions)-1].Written = at
 	}
-	return l, nil
+	return e, nil
 }
 
-func parseLedger(text string) (ledger, error) {
-	var l ledger
-	if err := json.Unmarshal([]byte(text), &l); err != nil {
-		return ledger{}, err
+func parseEntries(text string) (entries, error) {
+	var e entries
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		return entries{}, err
 	}
-	if l.Format != format {
-		return ledger{}, fmt.Errorf("its format is %d, and this program knows %d", l.Format, format)
+	if e.Format != format {
+		return entries{}, fmt.Errorf("its format is %d, and this program knows %d", e.Format, format)
 	}
-	return l, l.check()
+	return e, e.check()
 }
 
 // check refuses what no rotation writes, and what would mislead one.
-func (l ledger) check() error {
-	for i, e := range l.Editions {
+func (e entries) check() error {
+	for i, edition := range e.Editions {
 		switch {
-		case e.N < 1 || i > 0 && e.N != l.Editions[i-1].N+1:
-			return fmt.Errorf("edition %d is out of order", e.N)
-		case e.View.Active < 1:
-			return fmt.Errorf("edition %d has no active version", e.N)
+		case edition.N < 1 || i > 0 && edition.N != e.Editions[i-1].N+1:
+			return fmt.Errorf("edition %d is out of order", edition.N)
+		case edition.View.Active < 1:
+			return fmt.Errorf("edition %d has no active version", edition.N)
 		}
 	}
-	for v := range l.Gone {
+	for v := range e.Gone {
 		if v < 1 {
 			return fmt.Errorf("it has a tombstone of %v", v)
 		}
 	}
 	switch {
-	case l.Fresh && len(l.Editions) == 0:
+	case e.Fresh && len(e.Editions) == 0:
 		return errors.New("its newest edition is missing")
-	case l.High < 0:
+	case e.High < 0:
 		return errors.New("its highest version is negative")
-	case l.Intent != nil && (l.Intent.To < 1 || l.Intent.Attempt < 1):
+	case e.Intent != nil && (e.Intent.To < 1 || e.Intent.Attempt < 1):
 		return errors.New("its intent has no target or no number")
-	case l.Intent != nil && len(l.Editions) == 0:
+	case e.Intent != nil && len(e.Editions) == 0:
 		return errors.New("it has an intent and no edition")
 	}
 	return nil
 }
 
 // encode is the annotation. Editions and tombstones older than those kept are left out.
-func (l ledger) encode() (string, error) {
-	l.Format = format
-	if extra := len(l.Gone) - keptTombstones; extra > 0 {
-		l.Gone = maps.Clone(l.Gone)
-		for _, v := range slices.Sorted(maps.Keys(l.Gone)) {
-			if len(l.Gone) <= keptTombstones {
+func (e entries) encode() (string, error) {
+	e.Format = format
+	if extra := len(e.Gone) - KeptTombstones; extra > 0 {
+		e.Gone = maps.Clone(e.Gone)
+		for _, v := range slices.Sorted(maps.Keys(e.Gone)) {
+			if len(e.Gone) <= KeptTombstones {
 				break
 			}
-			if l.Intent == nil || l.Gone[v].Attempt != l.Intent.Attempt { // else the version would count as lost
-				delete(l.Gone, v)
+			if e.Intent == nil || e.Gone[v].Attempt != e.Intent.Attempt { // else the version would count as lost
+				delete(e.Gone, v)
 			}
 		}
 	}
-	if extra := len(l.Editions) - keptEditions; extra > 0 {
-		l.Editions = l.Editions[extra:]
+	if extra := len(e.Editions) - KeptEditions; extra > 0 {
+		e.Editions = e.Editions[extra:]
 	}
-	text, err := json.Marshal(l)
+	text, err := json.Marshal(e)
 	return string(text), err
 }
 
@@ -133,16 +133,16 @@ func writtenAt(fields []metav1.ManagedFieldsEntry) (at time.Time) {
 }
 
 // latestN is the number of the newest edition, 0 without any.
-func (l ledger) latestN() int {
-	if len(l.Editions) == 0 {
+func (e entries) latestN() int {
+	if len(e.Editions) == 0 {
 		return 0
 	}
-	return l.Editions[len(l.Editions)-1].N
+	return e.Editions[len(e.Editions)-1].N
 }
 
 // given says whether version v was given out to a value that is gone. Below the lowest tombstone kept, every
 // version that has no value is.
-func (l ledger) given(v rotation.Version) bool {
-	_, gone := l.Gone[v]
-	return gone || len(l.Gone) >= keptTombstones && v < slices.Min(slices.Collect(maps.Keys(l.Gone)))
+func (e entries) given(v rotation.Version) bool {
+	_, gone := e.Gone[v]
+	return gone || len(e.Gone) >= KeptTombstones && v < slices.Min(slices.Collect(maps.Keys(e.Gone)))
 }

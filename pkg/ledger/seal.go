@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"crypto/hmac"

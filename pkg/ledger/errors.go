@@ -1,4 +1,4 @@
-package kubesecret
+package ledger
 
 import (
 	"context"
@@ -13,14 +13,9 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// explain names verb, Secret and namespace in an error of the API server, and says which of the domain's errors it
+// Explain names verb, object and namespace in an error of the API server, and says which of the domain's errors it
 // is. An admission webhook may quote what was sent and what was there before: none of the values in held stays in the text.
-func explain(verb, namespace, name string, err error, held ...[]byte) error {
-	return explainOf("secrets", verb, namespace, name, err, held...)
-}
-
-// explainOf is explain for objects of another kind too.
-func explainOf(kind, verb, namespace, name string, err error, held ...[]byte) error {
+func Explain(kind, verb, namespace, name string, err error, held ...[]byte) error {
 	what := fmt.Sprintf("%s %s %q in namespace %s", verb, kind, name, namespace)
 	switch cause := clean(err, held); {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
