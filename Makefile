@@ -34,7 +34,7 @@ unit: packages ## unit tests with the race detector, against real servers where 
 	go test -race -timeout 10m $(COUNTING)
 	go test -C test/cluster ./...
 
-search: ## walk every order of events around a rotation: about two minutes
+search: ## walk every order of events around a rotation: about three minutes
 	CGO_ENABLED=0 go test -timeout 40m -v -run 'TestEveryOrderOfEvents|TestSabotageIsNoticed' ./pkg/rotationtest
 
 e2e: images packages ## what a user would see, on a real cluster

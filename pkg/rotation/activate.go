@@ -53,7 +53,7 @@ func (o *overlap) isActive(_ context.Context, rec Record) (State, error) {
 		return State{Phase: Stale, Note: fmt.Sprintf(
 			"somebody else has changed the application's Secret since edition %d made %v active%s", rec.Latest().N, active, rec.editor())}, nil
 	case active != o.intent.To:
-		return State{Phase: ToDo, Note: fmt.Sprintf("%v is active", active)}, nil
+		return rec.unpublished(fmt.Sprintf("%v is active", active)), nil
 	case len(rec.Behind) > 0:
 		return State{Phase: ToDo, Note: fmt.Sprintf("%v is active, and not yet in %s", active, strings.Join(rec.Behind, ", "))}, nil
 	}

@@ -46,7 +46,7 @@ func (p *preview) Stage(_ context.Context, _ string, c Credential) error {
 func (p *preview) Publish(_ context.Context, _ string, v View) error {
 	return p.write(func(r *Record) {
 		r.Editions = append(r.Editions, Edition{N: r.Latest().N + 1, View: v, Written: p.now()})
-		r.Current = r.Live[v.Active]
+		r.Current, r.Arriving = r.Live[v.Active], nil
 	})
 }
 

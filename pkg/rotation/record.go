@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -76,6 +77,8 @@ type Record struct {
 	// Behind are other places that hold the credential and do not say what the present intent and the last edition
 	// say: a publication was cut off, or was decided before the intent and may still be under way.
 	Behind []string
+	// Arriving are publications of the present intent that consumers do not read yet. There is nothing to do about them.
+	Arriving []Arrival
 
 	Intent   *Intent
 	High     Version                // the highest number given out so far
@@ -89,6 +92,27 @@ type Record struct {
 	Skipped  map[string]Skip // what an operator has decided to go on without, under the present intent, by its name
 }
 
+// Arrival is a publication that is written at its source, such as a provider, and is still to be copied to what
+// consumers read.
+type Arrival struct {
+	Where string    // what consumers read: "secret shop/db"
+	Since time.Time // when the source was written
+	For   string    // what is waited for: "ExternalSecret shop/db to sync"
+}
+
+// unpublished is the state of a step whose publication is not written down yet: waiting while it arrives, else to do.
+func (r Record) unpublished(note string) State {
+	if len(r.Arriving) == 0 || len(r.Behind) > 0 {
+		return State{Phase: ToDo, Note: note}
+	}
+	s := State{Phase: Waiting, Note: note}
+	for _, a := range r.Arriving {
+		s.Note += fmt.Sprintf("; waiting for %s since %s UTC", a.For, a.Since.UTC().Format(time.TimeOnly))
+		s.Items = append(s.Items, Item{Name: a.Where, Phase: Waiting, Note: "waiting for " + a.For})
+	}
+	return s
+}
+
 // Clone gives a record that shares nothing with r that can be changed.
 func (r Record) Clone() Record {
 	c := r
@@ -97,7 +121,7 @@ func (r Record) Clone() Record {
 		c.Intent = &intent
 	}
 	c.Live, c.Gone, c.Marks, c.Skipped = maps.Clone(r.Live), maps.Clone(r.Gone), maps.Clone(r.Marks), maps.Clone(r.Skipped)
-	c.Editions, c.Names = slices.Clone(r.Editions), maps.Clone(r.Names)
+	c.Editions, c.Names, c.Arriving = slices.Clone(r.Editions), maps.Clone(r.Names), slices.Clone(r.Arriving)
 	return c
 }
 

@@ -126,7 +126,10 @@ type Store interface {
 	// Stage saves the value of a new version. One that is there already, live or gone, is never overwritten:
 	// that is ErrConflict, as is any other change to the values since the revision.
 	Stage(ctx context.Context, revision string, c Credential) error
-	// Publish writes view v to the application's Secret and a new edition beside it, in one.
+	// Publish has consumers read view v, and writes a new edition down: in one where consumers read what stands beside
+	// the record. Where something else copies v to what they read, it starts that and is done; the Record says what is
+	// Arriving until they do, and Publish is called once more then: for the edition, with the time since when they do.
+	// What was published by somebody who was overruled, and is in no edition, becomes one before: it may have been read.
 	Publish(ctx context.Context, revision string, v View) error
 	// Retire writes a tombstone for version v, and then forgets its value. Between the two, v is both live and
 	// gone; calling it again forgets the value.

@@ -22,7 +22,7 @@ func (k *verifiers) publish() Step {
 		Goal:     "the application's Secret holds the new version beside the old one",
 		Check: func(_ context.Context, rec Record) (State, error) {
 			if !rec.Latest().View.Accepts(k.intent.To) {
-				return State{Phase: ToDo, Note: fmt.Sprintf("%v is not published yet", k.intent.To)}, nil
+				return rec.unpublished(fmt.Sprintf("%v is not published yet", k.intent.To)), nil
 			}
 			if len(rec.Behind) > 0 {
 				return State{Phase: ToDo, Note: fmt.Sprintf("%v is published, and not yet in %s", k.intent.To, strings.Join(rec.Behind, ", "))}, nil
@@ -137,7 +137,7 @@ func (k *verifiers) revoke() Step {
 		Goal: "the application's Secret holds the new version alone",
 		Check: func(_ context.Context, rec Record) (State, error) {
 			if !k.alone(rec.Latest().View) {
-				return State{Phase: ToDo, Note: fmt.Sprintf("%s still accepted", ids(rec.Others()))}, nil
+				return rec.unpublished(fmt.Sprintf("%s still accepted", ids(rec.Others()))), nil
 			}
 			return State{Phase: Done, Note: fmt.Sprintf("only %v is accepted", k.intent.To)}, nil
 		},

@@ -10,7 +10,7 @@ import (
 // deadEnd says whether something that may be asked for in w does not come to its end although
 // nothing goes wrong any more.
 func (s *search) deadEnd(w World) string {
-	w.appMoved, w.recordMoved = false, false
+	w.appMoved, w.recordMoved, w.providerMoved = false, false, false
 	if s.good[w] || !w.intent.set || w.tenant.tampered { // what the tenant has made of his own record need not come to an end
 		return ""
 	}

@@ -26,7 +26,7 @@ func (w *World) environment() (moves []move) {
 		if w.files && now.holds != w.newest() {
 			add(true, "a pod reads its files again", func(w *World) { w.reread(&w.pods[i].now) })
 		}
-		if now.holds != w.newest() || now.began != w.newest() {
+		if now.holds != w.newest() || now.began != w.moment() {
 			add(false, "a container restarts", func(w *World) { w.restart(&w.pods[i].now, w.newest()) })
 		}
 	}
@@ -36,6 +36,7 @@ func (w *World) environment() (moves []move) {
 	if w.quarantined == fresh || w.idle == fresh || w.tokens != w.signing() {
 		add(true, "time passes", func(w *World) { w.pass() })
 	}
+	w.controller(add)
 	switch {
 	case w.ill:
 		moves = append(moves, move{name: "the gate becomes good", do: func(w *World) { w.ill = false }, fair: true, cure: true})
@@ -48,12 +49,12 @@ func (w *World) environment() (moves []move) {
 // replace makes the pod of slot i leave, and a new one from the template take its place.
 func (w *World) replace(i, edition uint8) {
 	w.pods[i].leaving = w.pods[i].now
-	w.pods[i].now = pod{alive: true, label: w.template, made: w.newest()}
+	w.pods[i].now = pod{alive: true, label: w.template, made: w.moment()}
 	w.restart(&w.pods[i].now, edition)
 }
 
 func (w *World) restart(p *pod, edition uint8) {
-	p.began, p.holds = w.newest(), edition
+	p.began, p.holds = w.moment(), edition
 	w.issue()
 }
 

@@ -77,7 +77,7 @@ type operator struct {
 	effects int  // how many it has begun in this turn
 	dead    bool // a fault has struck
 
-	wroteApp, wroteRecord bool // in this turn: its revision of that Secret is an old one since
+	wroteApp, wroteRecord, wroteProvider bool // in this turn: its revision of that is an old one since
 	// resumed is where a stalled operator goes on: until then it works on a copy of the world as it was,
 	// from then on in the world as it is.
 	resumed *World
@@ -156,7 +156,10 @@ func (w *World) record() rotation.Record {
 	if _, known := r.Live[r.Current.V]; !known {
 		r.Current.V = 0
 	}
-	for n := uint8(1); n <= w.edition; n++ {
+	if w.provider.is {
+		w.fill(&r)
+	}
+	for n := uint8(1); n <= w.edition && !w.provider.is; n++ {
 		r.Editions = append(r.Editions, rotation.Edition{N: int(n), View: w.views[n].record(), Written: written(n)})
 	}
 	if w.quarantined != unset {
@@ -213,6 +216,9 @@ func (o *operator) Stage(_ context.Context, _ string, c rotation.Credential) err
 
 // Publish writes the application's Secret.
 func (o *operator) Publish(_ context.Context, _ string, v rotation.View) error {
+	if o.world.provider.is {
+		return o.publish(viewOf(v))
+	}
 	return o.effect(func(w *World) error {
 		if err := o.writeApp(w); err != nil {
 			return err
@@ -240,7 +246,13 @@ func (o *operator) Note(_ context.Context, _ string, change func(*rotation.Recor
 func (w *World) note(r rotation.Record) {
 	w.intent = intentOf(*r.Intent)
 	w.high = uint8(r.High)
+	if w.provider.is && w.provider.noted == 0 && len(r.Editions) > 0 {
+		w.provider.note(viewOf(r.Editions[0].View), 1)
+	}
 	for _, e := range r.Editions {
+		if w.provider.is {
+			break // begin writes none but the first down: nobody edits a Secret here
+		}
 		w.edition = max(w.edition, uint8(e.N))
 		w.views[e.N] = viewOf(e.View)
 	}

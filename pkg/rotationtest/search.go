@@ -26,6 +26,10 @@ type Bounds struct {
 	Reloads   bool // pods read a volume again, and are not restarted for it; with Asked
 	Sessions  bool // something comes of a version that outlives it, and is ended where that is compromised; without Told
 
+	Async bool     // what is published comes to the Secret later, or never
+	Omits omission // what a store leaves out there, to show that the search notices; with Async
+	Stuck bool     // that something does not come to its end is no finding
+
 	Tenant  int       // how often somebody else may change any part of the record, at any time; with Told
 	Obeying obedience // what a server takes the word of the record for, to show that the search notices; with Tenant
 
@@ -121,7 +125,7 @@ func (s *search) key(st state) key {
 // visit looks at a state that was just reached, unless it was seen before.
 func (s *search) visit(st state, from key, how string) {
 	if !st.sleep.on {
-		st.world.appMoved, st.world.recordMoved = false, false
+		st.world.appMoved, st.world.recordMoved, st.world.providerMoved = false, false, false
 	}
 	k := s.key(st)
 	if _, seen := s.came[k]; seen || s.found != nil {
@@ -132,7 +136,7 @@ func (s *search) visit(st state, from key, how string) {
 		s.report(k, wrong)
 		return
 	}
-	if wrong := s.deadEnd(st.world); wrong != "" {
+	if wrong := s.deadEnd(st.world); wrong != "" && !s.Stuck {
 		s.report(k, wrong)
 		return
 	}
@@ -242,7 +246,7 @@ func (s *search) stall(st state, k key, n int) {
 	_, _, _ = s.advance(&next, fault{n, stalled})
 	next.sleep = sleeper{on: true, world: st.world, work: st.work, effect: uint8(n)}
 	next.work = process{}
-	next.world.appMoved, next.world.recordMoved = false, false
+	next.world.appMoved, next.world.recordMoved, next.world.providerMoved = false, false, false
 	s.visit(next, k, fmt.Sprintf("it stalls before effect %d of a turn at %s", n, s.stepName(st)))
 }
 

@@ -1,6 +1,7 @@
 package rotationtest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +48,14 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		{Bounds{Asked: true, Attempts: 2, Pods: 1, Reloads: true, Emergency: true, Sessions: true}, false},
 		{Bounds{Attempts: 2, Pods: 2, Emergency: true}, true},
 		{Bounds{Attempts: 2, Pods: 1, Stalled: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 2, Async: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 1, Async: true, Stalled: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 1, Async: true, Emergency: true}, true},
+		{Bounds{Told: true, Attempts: 2, Pods: 1, Async: true, Emergency: true, Cut: true}, true},
+		{Bounds{Told: true, Single: true, Attempts: 2, Pods: 1, Async: true}, false},
+		{Bounds{Attempts: 2, Pods: 1, Async: true, Emergency: true}, true},
+		{Bounds{Attempts: 1, Pods: 1, Async: true, Stalled: true}, true},
+		{Bounds{Asked: true, Attempts: 1, Pods: 1, Async: true, Emergency: true, Stale: true, Sessions: true}, false},
 		{Bounds{Told: true, Attempts: 1, Pods: 1, Tenant: 1}, false},
 		{Bounds{Told: true, Attempts: 1, Pods: 1, Tenant: 1, Emergency: true, Cut: true}, false},
 		{Bounds{Told: true, Single: true, Attempts: 1, Pods: 1, Tenant: 1}, false},
@@ -75,7 +84,7 @@ func name(b Bounds) string {
 	for _, o := range []struct {
 		on   bool
 		name string
-	}{{b.Single, "one version at a time"}, {b.Asked, "asked themselves"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}, {b.Cut, "pods ended at once"}, {b.Reloads, "files read again"}, {b.Sessions, "sessions"}, {b.Tenant > 0, fmt.Sprintf("a tenant who forges %d times", b.Tenant)}} {
+	}{{b.Single, "one version at a time"}, {b.Asked, "asked themselves"}, {b.Stale, "stale reads"}, {b.Stalled, "a stalled operator"}, {b.Emergency, "emergencies"}, {b.Gate, "a gate"}, {b.Cut, "pods ended at once"}, {b.Reloads, "files read again"}, {b.Sessions, "sessions"}, {b.Async, "an asynchronous publication"}, {b.Tenant > 0, fmt.Sprintf("a tenant who forges %d times", b.Tenant)}} {
 		if o.on {
 			parts = append(parts, o.name)
 		}
@@ -102,18 +111,51 @@ func TestSabotageIsNoticed(t *testing.T) {
 		{"forget left out, with stale reads", Bounds{Asked: true, Attempts: 1, Pods: 1, Emergency: true, Stale: true}, without(rotation.StepForget), "still accepts what has leaked"},
 		{"sessions ended first", Bounds{Asked: true, Attempts: 1, Pods: 1, Emergency: true, Sessions: true}, swap(rotation.StepRollout, rotation.StepSessions), "sessions were ended"},
 		{"drain and unpublish swapped", verifiers, swap(rotation.StepDrain, rotation.StepRevoke), "refuses what was issued"},
+		{"published again while it arrives", Bounds{Told: true, Attempts: 1, Pods: 1, Async: true}, impatient, "while it was arriving"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.bounds.Sabotage = c.sabotage
-			r := Search(c.bounds)
-			if r.Finding == nil {
-				t.Fatalf("%d states, and nothing found wrong", r.States)
-			}
-			if !strings.Contains(r.Finding.What, c.want) {
-				t.Errorf("found %q, want something with %q", r.Finding.What, c.want)
-			}
+			noticed(t, c.bounds, c.want)
 		})
 	}
+}
+
+// TestSabotageIsNoticedOfAStore leaves out what a store has to do about a publication that takes its time.
+func TestSabotageIsNoticedOfAStore(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		bounds Bounds
+		omits  omission
+		want   string
+	}{
+		{"the edition before the sync, a server", Bounds{Told: true, Attempts: 1, Pods: 1}, omitsWait, "no end on the way"},
+		{"the edition before the sync, verifiers", Bounds{Attempts: 1, Pods: 2, Stuck: true}, omitsWait, "refuses what was issued"},
+		{"the value is enough, a server", Bounds{Told: true, Attempts: 2, Pods: 1}, omitsProof, "which node"},
+		{"the value is enough, verifiers", Bounds{Attempts: 2, Pods: 1}, omitsProof, "whose values are not on record"},
+		{"an edition dated by the note", Bounds{Attempts: 2, Pods: 1}, datesLate, "refuses what was issued"},
+		{"an edition dated by the provider", Bounds{Told: true, Attempts: 2, Pods: 1, Emergency: true}, datesEarly, "still accepts what has leaked"},
+		{"no stamp of the decision, a server", Bounds{Told: true, Attempts: 2, Pods: 1, Stalled: true}, omitsStamp, "which node"},
+		{"no edition for what was left, a server", Bounds{Told: true, Attempts: 2, Pods: 1}, omitsLeft, "which node"},
+		{"no edition for what was left, verifiers", Bounds{Attempts: 2, Pods: 1}, omitsLeft, "whose values are not on record"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.bounds.Async, c.bounds.Omits = true, c.omits
+			noticed(t, c.bounds, c.want)
+		})
+	}
+}
+
+// noticed wants a search to find something of that kind.
+func noticed(t *testing.T, b Bounds, want string) {
+	t.Helper()
+	r := Search(b)
+	if r.Finding == nil {
+		t.Fatalf("%d states, and nothing found wrong", r.States)
+	}
+	if !strings.Contains(r.Finding.What, want) {
+		t.Errorf("found %q, want something with %q", r.Finding.What, want)
+	}
+	t.Log(r.Finding)
 }
 
 // TestObedienceIsNoticed has a server that takes the record's word for whose a login is, or whom it belongs to: the search finds what
@@ -133,14 +175,7 @@ func TestObedienceIsNoticed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.bounds.Tenant, c.bounds.Obeying = 1, c.obeys
-			r := Search(c.bounds)
-			if r.Finding == nil {
-				t.Fatalf("%d states, and nothing found wrong", r.States)
-			}
-			if !strings.Contains(r.Finding.What, c.want) {
-				t.Errorf("found %q, want something with %q", r.Finding.What, c.want)
-			}
-			t.Log(r.Finding)
+			noticed(t, c.bounds, c.want)
 		})
 	}
 }
@@ -158,6 +193,20 @@ func swap(a, b string) func([]rotation.Step) []rotation.Step {
 		steps[i], steps[j] = steps[j], steps[i]
 		return steps
 	}
+}
+
+// impatient has activate published again although it is waited for.
+func impatient(steps []rotation.Step) []rotation.Step {
+	activate := &steps[find(steps, rotation.StepActivate)]
+	check := activate.Check
+	activate.Check = func(ctx context.Context, rec rotation.Record) (rotation.State, error) {
+		s, err := check(ctx, rec)
+		if s.Phase == rotation.Waiting {
+			s.Phase = rotation.ToDo
+		}
+		return s, err
+	}
+	return steps
 }
 
 func without(name string) func([]rotation.Step) []rotation.Step {

@@ -84,10 +84,13 @@ type World struct {
 
 	tenant tenancy
 
+	provider provider
+	omits    omission
+
 	careless string // what was taken away although the gate was bad, or ended too early
 
-	// which Secrets were written since the stalled operator last looked
-	appMoved, recordMoved bool
+	// what was written since the stalled operator last looked: the Secrets, and the provider of an asynchronous world
+	appMoved, recordMoved, providerMoved bool
 }
 
 const (
@@ -110,6 +113,9 @@ func newWorld(b Bounds) World {
 	}
 	w.tenant = tenancy{may: uint8(b.Tenant), others: [2]uint8{accepts, accepts}}
 	w.views[1] = view{active: 1, accept: 1 << 1}
+	if b.Async {
+		w.provider, w.omits = newProvider(w.views[1]), b.Omits
+	}
 	w.issue()
 	return w
 }
@@ -211,12 +217,18 @@ func (w *World) lost() string {
 	if missing := w.views[w.newest()].accept &^ w.live; w.edition > 1 && missing != 0 {
 		return fmt.Sprintf("the Secret holds %b, whose values are not on record", missing)
 	}
+	if missing := w.provider.view.accept &^ w.live; w.provider.stamp > 0 && w.provider.view.active != 1 && missing != 0 {
+		return fmt.Sprintf("the provider holds %b, whose values are not on record", missing)
+	}
 	return ""
 }
 
 // finished says whether nothing is pending and nothing is left over.
 func (w *World) finished() bool {
 	if w.live != 1<<w.intent.to || w.active() != w.intent.to {
+		return false
+	}
+	if w.provider.is && w.provider.view != w.views[w.newest()] {
 		return false
 	}
 	for v := uint8(1); v < maxVersions; v++ {
