@@ -1,6 +1,7 @@
 package kubesecret
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// apiServer answers for Secrets as an API server does, as far as a Store can see it: resourceVersions are checked,
+// apiServer answers for Secrets and ConfigMaps as an API server does, as far as a Store can see it: resourceVersions are checked,
 // merge patches merged, and the field manager of a write is remembered with its time. client-go's fake clientset
 // does not check resourceVersions.
 type apiServer struct {
@@ -101,9 +103,12 @@ func (s *apiServer) pass(d time.Duration) {
 func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var name string
-	_, _ = fmt.Sscanf(r.URL.Path, "/api/v1/namespaces/default/secrets/%s", &name)
+	_, rest, _ := strings.Cut(r.URL.Path, "/api/v1/namespaces/default/")
+	kind, name, _ := strings.Cut(rest, "/")
 	body, _ := io.ReadAll(r.Body)
+	if kind == "configmaps" {
+		body = encoded(body)
+	}
 	verb := map[string]string{http.MethodGet: "get", http.MethodPatch: "patch", http.MethodPost: "create"}[r.Method]
 	if s.refuse != nil {
 		if status, message := s.refuse(verb, name); status != 0 {
@@ -119,7 +124,33 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, status, fmt.Sprint(answer))
 		return
 	}
+	if secret, ok := answer.(*corev1.Secret); ok && kind == "configmaps" {
+		answer = configMap(secret)
+	}
 	reply(w, status, answer)
+}
+
+// configMap is a ConfigMap that is stored as a Secret.
+func configMap(s *corev1.Secret) *corev1.ConfigMap {
+	m := &corev1.ConfigMap{ObjectMeta: s.ObjectMeta, Immutable: s.Immutable, Data: map[string]string{}}
+	for key, value := range s.Data {
+		m.Data[key] = string(value)
+	}
+	return m
+}
+
+// encoded is a patch of a ConfigMap as one of the Secret that it is stored as.
+func encoded(patch []byte) []byte {
+	var body map[string]any
+	_ = json.Unmarshal(patch, &body)
+	data, _ := body["data"].(map[string]any)
+	for key, text := range data {
+		if text != nil {
+			data[key] = base64.StdEncoding.EncodeToString([]byte(text.(string)))
+		}
+	}
+	text, _ := json.Marshal(body)
+	return text
 }
 
 func (s *apiServer) answer(verb, name, manager string, body []byte) (int, any) {

@@ -1,6 +1,8 @@
 package kubesecret
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,6 +10,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger/ledgertest"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotationtest"
 )
@@ -25,6 +28,73 @@ func TestLedgerContract(t *testing.T) {
 		_, client := serve(t, appSecret())
 		return rotationtest.LedgerFixture{Ledger: &ledger.Ledger{Secrets: client.CoreV1(), Namespace: "default", Name: name}}
 	})
+}
+
+// The contract of a place, for each kind of object and for what it holds or shows.
+func TestPlaceContract(t *testing.T) {
+	first := rotation.Credential{V: 1, ID: "backend", Value: rotation.NewSecret([]byte("value-of-v1"))}
+	live := map[rotation.Version]rotation.Credential{1: first, 2: v2()}
+	holder := func(s *apiServer) ledgertest.PlaceFixture {
+		return ledgertest.PlaceFixture{
+			Live: live,
+			Versions: func(t *testing.T) (all []rotation.Version) {
+				c, err := parse(s.get(reports).Data)
+				must(t, err)
+				for v := range live {
+					if live[v].Same(c) {
+						all = append(all, v)
+					}
+				}
+				return all
+			},
+			Edit: func(*testing.T) {
+				s.change(reports, func(secret *corev1.Secret) { secret.Data["password"] = []byte("by hand") })
+			},
+		}
+	}
+	shower := func(s *apiServer) ledgertest.PlaceFixture {
+		return ledgertest.PlaceFixture{
+			Live: live,
+			Versions: func(*testing.T) (all []rotation.Version) {
+				for _, v := range versions(live) {
+					if slices.Contains(strings.Fields(s.shown()), live[v].ID) {
+						all = append(all, v)
+					}
+				}
+				return all
+			},
+			Edit: func(*testing.T) {
+				s.change(board, func(secret *corev1.Secret) { secret.Data["ids"] = []byte("partner backend") })
+			},
+		}
+	}
+	for _, c := range []struct {
+		name string
+		open func(s *apiServer, client corev1client.CoreV1Interface) ledgertest.PlaceFixture
+	}{
+		{"a Secret with the credential", func(s *apiServer, client corev1client.CoreV1Interface) ledgertest.PlaceFixture {
+			f := holder(s)
+			f.Place = Secret{Secrets: client, Namespace: "default", Name: reports, Content: login()}
+			return f
+		}},
+		{"a Secret that shows what to accept", func(s *apiServer, client corev1client.CoreV1Interface) ledgertest.PlaceFixture {
+			f := shower(s)
+			f.Place = Secret{Secrets: client, Namespace: "default", Name: board, Content: boardContent()}
+			return f
+		}},
+		{"a ConfigMap that shows what to accept", func(s *apiServer, client corev1client.CoreV1Interface) ledgertest.PlaceFixture {
+			f := shower(s)
+			f.Place = ConfigMap{ConfigMaps: client, Namespace: "default", Name: board, Content: boardContent()}
+			return f
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ledgertest.Place(t, func(t *testing.T) ledgertest.PlaceFixture {
+				server, client := serve(t, reportsSecret(), boardSecret())
+				return c.open(server, client.CoreV1())
+			})
+		})
+	}
 }
 
 func TestContractOnCluster(t *testing.T) {

@@ -127,14 +127,6 @@ func (s state) Revision() string {
 	return fmt.Sprintf("%s.%s", s.found.UID, s.found.ResourceVersion)
 }
 
-// Values are the data of a Secret; a ConfigMap holds nothing that is secret.
-func (s state) Values() [][]byte {
-	if s.kind == "configmap" {
-		return nil
-	}
-	return slices.Collect(maps.Values(s.found.Data))
-}
-
 // Holds says how the object stands.
 func (s state) Holds(rec rotation.Record) ledger.Holding {
 	if s.Shown != nil {
@@ -191,16 +183,16 @@ func (s state) decided(rec rotation.Record) bool {
 }
 
 // Change brings the object to view, or has it carry the decision alone.
-func (s state) Change(ctx context.Context, rec rotation.Record, view rotation.View) error {
+func (s state) Change(ctx context.Context, rec rotation.Record, view rotation.View) (arrived bool, err error) {
 	changes, err := s.changes(view, rec, s.found.Data, rec.Edited)
 	if err != nil || len(changes) == 0 && s.decided(rec) {
-		return err
+		return true, err
 	}
-	held := append(s.Values(), slices.Collect(maps.Values(changes))...)
+	held := slices.AppendSeq(slices.Collect(maps.Values(s.found.Data)), maps.Values(changes))
 	for _, c := range rec.Live {
 		held = append(held, c.Value.Reveal())
 	}
-	return s.patch(ctx, changes, map[string]any{ledger.AnnotationDecision: ledger.Decision(rec.Intent)}, held)
+	return true, s.patch(ctx, changes, map[string]any{ledger.AnnotationDecision: ledger.Decision(rec.Intent)}, held)
 }
 
 // Plan says which keys Change would write.

@@ -21,15 +21,17 @@ type State interface {
 	String() string
 	// Revision is another one after each write to the location, whoever wrote.
 	Revision() string
-	// Values are what of the location's data is secret. They are kept out of errors.
-	Values() [][]byte
 	// Holds says how the location compares with rec.
 	Holds(rec rotation.Record) Holding
 	// Change has the location hold view, with the values of rec, and carry the [Decision] of rec's
 	// intent. It writes nothing where both are so. A location that has changed since the Read is
 	// ErrConflict, and stays as it is: so the write of an operator who was overruled fails once the
 	// new decision is carried.
-	Change(ctx context.Context, rec rotation.Record, view rotation.View) error
+	//
+	// arrived is false where consumers do not read view yet, since something else copies it to what
+	// they read. Holds of a later Read says what is waited for; Change is called again once nothing
+	// is.
+	Change(ctx context.Context, rec rotation.Record, view rotation.View) (arrived bool, err error)
 	// Plan is what Change would write, line by line, with no value in it. Where after is not nil,
 	// that view counts as written before.
 	Plan(rec rotation.Record, after *rotation.View, view rotation.View) ([]string, error)
@@ -52,6 +54,8 @@ type Holding struct {
 	// was last written.
 	Left  *rotation.View
 	Since time.Time
+	// Arriving is what is waited for after a Change under the present decision; nil: nothing.
+	Arriving *rotation.Arrival
 }
 
 // addTo adds to rec what is to be known of the location of that name.
@@ -62,6 +66,9 @@ func (h Holding) addTo(rec *rotation.Record, name string) {
 	rec.Edited = rec.Edited || h.Edited
 	if h.Behind {
 		rec.Behind = append(rec.Behind, name)
+	}
+	if h.Arriving != nil {
+		rec.Arriving = append(rec.Arriving, *h.Arriving)
 	}
 }
 

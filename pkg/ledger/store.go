@@ -81,7 +81,8 @@ func (s *Store) Retire(ctx context.Context, revision string, v rotation.Version)
 // Publish writes what has to change in the annotated Secret for it to say view, and a new edition
 // with the seal of the data, in one write. The time of the edition is that of the API server, see
 // writtenAt. The other places are written before, each in a compare-and-swap of its own: a crash in
-// between leaves some of them ahead of the edition, which [rotation.Record.Behind] says.
+// between leaves some of them ahead of the edition, which [rotation.Record.Behind] says. Where a
+// place takes its time, the edition is left to a later Publish.
 func (s *Store) Publish(ctx context.Context, revision string, view rotation.View) error {
 	p, err := s.at(ctx, revision)
 	if err != nil {
@@ -101,10 +102,16 @@ func (s *Store) Publish(ctx context.Context, revision string, view rotation.View
 	if p, rec, err = s.admit(ctx, p, rec, view); err != nil {
 		return err
 	}
+	arrived := true
 	for _, place := range p.also {
-		if err := place.Change(ctx, rec, view); err != nil {
+		there, err := place.Change(ctx, rec, view)
+		if err != nil {
 			return err
 		}
+		arrived = arrived && there
+	}
+	if !arrived {
+		return nil // the edition is written by the Publish that finds it there
 	}
 	latest := rec.Latest()
 	if len(s.Also) > 0 && len(changes) == 0 && len(rec.Editions) > 0 && latest.View.Active == view.Active && slices.Equal(latest.View.Accept, view.Accept) {

@@ -189,9 +189,6 @@ func (l *Ledger) held(p snapshot, found *corev1.Secret, data map[string][]byte) 
 			all = append(all, value)
 		}
 	}
-	for _, s := range p.also {
-		all = append(all, s.Values()...)
-	}
 	for _, c := range p.values.live {
 		all = append(all, c.Value.Reveal())
 	}
