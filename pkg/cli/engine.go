@@ -216,7 +216,6 @@ func (f runFlags) apply(r *rotation.Rotation, t config.Target) {
 		r.Soak = f.soak
 	}
 	r.Terminate = f.stragglers == "terminate"
-	r.Until = f.until
 	r.Timeout = f.timeout
 	if !f.wait {
 		r.Timeout = 0

@@ -161,6 +161,7 @@ func (g *global) run(ctx context.Context, q request) error {
 	defer o.close()
 	want := rotation.Want{
 		Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who, StartOver: q.covers(rotation.ConsentLost),
+		Until: q.until,
 	}
 	if q.dryRun {
 		if len(o.lacking) > 0 {

@@ -33,8 +33,7 @@ func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
 		show: func(ctx context.Context, run checklist.Run) (rotation.Result, error) {
 			defer g.divert(screen.Log())()
 			return screen.Show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
-				w := want
-				w.Back = back
+				w := towards(want, back)
 				if err := g.foresee(ctx, o, w, screen, q); err != nil {
 					return rotation.Result{}, err
 				}

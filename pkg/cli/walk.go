@@ -33,9 +33,7 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	}
 	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, o.agreed.keeping(front.consent), front.hold, front.offer, front.skips
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
-		w := want
-		w.Back = back
-		return g.alone(ctx, o, w, q.wait)
+		return g.alone(ctx, o, towards(want, back), q.wait)
 	})
 	err = o.advised(err, result.Intent)
 	ended(ctx, result, err)
@@ -63,6 +61,14 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 		return midway{err}
 	}
 	return err
+}
+
+// towards is what is wanted of one direction: of the one that was asked for, or of the rollback that the operator asks for on the screen.
+func towards(want rotation.Want, back bool) rotation.Want {
+	if back == want.Back {
+		return want
+	}
+	return want.Abort()
 }
 
 // header says where this run takes place: context, server, namespace and user; and where its configuration comes from.

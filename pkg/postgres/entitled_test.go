@@ -152,11 +152,9 @@ func TestTargetIsEntitledToItsOwn(t *testing.T) {
 					t.Fatalf("%v, %v (%s)", result.Outcome, err, rotation.Hint(err))
 				}
 			}
-			o.Until = rotation.StepActivate
-			if _, err := o.Run(context.Background(), rotation.Want{Again: true}); err != nil {
+			if _, err := o.Run(context.Background(), rotation.Want{Again: true, Until: rotation.StepActivate}); err != nil {
 				t.Fatal(err)
 			}
-			o.Until = ""
 			result, err := o.Run(context.Background(), rotation.Want{Back: true})
 			if err != nil || result.Outcome != rotation.Finished {
 				t.Errorf("back: %v, %v (%s)", result.Outcome, err, rotation.Hint(err))

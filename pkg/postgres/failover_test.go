@@ -82,8 +82,8 @@ func (p *pair) operator(s *Server) *operator {
 // until runs to the end of a step, or to the end of all.
 func (o *operator) until(t *testing.T, step string, want rotation.Outcome) {
 	t.Helper()
-	o.heard, o.Until = nil, step
-	result, err := o.Run(context.Background(), rotation.Want{MinAge: time.Hour})
+	o.heard = nil
+	result, err := o.Run(context.Background(), rotation.Want{MinAge: time.Hour, Until: step})
 	if err != nil || result.Outcome != want {
 		t.Fatalf("until %q: %v, %v; want %v", step, result.Outcome, err, want)
 	}

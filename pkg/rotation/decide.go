@@ -14,7 +14,11 @@ type Want struct {
 	MinAge      time.Duration // a rotation that finished less than this ago counts as the one asked for
 	By          string        // who asks, as the API server knows them
 	Now         time.Time
+	Until       string // the last step to make, in this direction alone; "" is all of them
 }
+
+// Abort is what undoes w: the whole way back, wherever w was to stop.
+func (w Want) Abort() Want { return Want{Back: true, By: w.By} }
 
 // Decide says what a run that wants w has to work for, given the record r: the intent that is
 // there already, or a new one. It changes nothing. The errors are ErrNothingUnderWay, for an

@@ -241,10 +241,9 @@ func TestBeginningWithoutABackupIsRecorded(t *testing.T) {
 			asked = append(asked, q.Kind+": "+q.Text)
 			return nil
 		},
-		Until: StepBegin,
 	}
 	r.Parts.System = struct{ Server }{}
-	if _, err := r.Run(context.Background(), Want{By: "alice"}); err != nil {
+	if _, err := r.Run(context.Background(), Want{By: "alice", Until: StepBegin}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"backup: backup: none", "proceed: rotate v1 to v2; until v1 is retired, `kubectl rotate abort` undoes it; job: runs late"}

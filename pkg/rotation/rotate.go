@@ -24,7 +24,6 @@ type Rotation struct {
 	Timeout time.Duration                                   // see Runner
 	Limit   time.Duration                                   // see Runner
 	Wake    <-chan struct{}                                 // see Runner
-	Until   string                                          // the last step to be made; "" is all of them
 }
 
 // Result is how a run ended.
@@ -69,7 +68,7 @@ func (r Rotation) Run(ctx context.Context, w Want) (Result, error) {
 	if !errors.As(err, &failed) || result.Intent.Back || result.Intent.Compromised {
 		return result, err
 	}
-	back, backErr := r.once(ctx, Want{Back: true, By: w.By})
+	back, backErr := r.once(ctx, w.Abort())
 	if backErr == nil && back.Outcome == UnderWay {
 		backErr = fmt.Errorf("still under way: %s", back.Waiting.detail())
 	}
@@ -87,7 +86,7 @@ func (r Rotation) once(ctx context.Context, w Want) (Result, error) {
 	}
 	outcome, waiting, err := run.Run(ctx)
 	if outcome == Finished && len(run.Steps) < whole {
-		outcome, waiting = UnderWay, State{Phase: Waiting, Note: "stopped after " + r.Until + ", as asked"}
+		outcome, waiting = UnderWay, State{Phase: Waiting, Note: "stopped after " + w.Until + ", as asked"}
 	}
 	return Result{Intent: intent, Outcome: outcome, Waiting: waiting}, err
 }
@@ -118,7 +117,7 @@ func (r Rotation) runner(i Intent, w Want) *Runner {
 	o := r.Options
 	o.Want = r.at(w)
 	return &Runner{
-		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), r.Until),
+		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), w.Until),
 		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Offer: r.Offer, Skips: r.Skips, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
 		Protect: func(ctx context.Context, rec Record) ([]Item, error) { return r.protect(ctx, i, rec) },
 	}
