@@ -62,6 +62,7 @@ func (d *desk) later(t time.Duration) {
 func (d *desk) event(after time.Duration, e rotation.Event) {
 	d.clock = d.clock.Add(after)
 	e.Time, e.Target, e.From, e.To, e.Attempt = d.clock, "postgres", 1, 2, 1
+	e.Started = e.Step != "begin" || e.State == rotation.Done
 	d.see(eventMsg(e))
 }
 
@@ -82,16 +83,16 @@ func (d *desk) press(keys ...string) {
 // plan is the list of a rotation.
 func (d *desk) plan() {
 	steps := []rotation.Planned{
-		{Step: "begin", Goal: "the decision is recorded"},
-		{Step: "stage", Goal: "both values are saved in the cluster"},
-		{Step: "install", Goal: "the server accepts the new version, everywhere", Lines: []string{
+		{Step: "begin", Section: rotation.Before, Goal: "the decision is recorded"},
+		{Step: "stage", Section: rotation.Before, Goal: "both values are saved in the cluster"},
+		{Step: "install", Section: rotation.During, Goal: "the server accepts the new version, everywhere", Lines: []string{
 			`CREATE ROLE "backend_v2" LOGIN CONNECTION LIMIT -1 IN ROLE "backend"`, `ALTER ROLE "backend_v2" PASSWORD '[redacted]'`}},
-		{Step: "activate", Goal: "the application's Secret holds the new version"},
-		{Step: "rollout", Goal: "every pod runs on the new version"},
-		{Step: "drain", Goal: "nobody uses the old version"},
-		{Step: "revoke", Goal: "the server refuses the old version, which can still be brought back"},
-		{Step: "soak", Goal: "the old version has been refused for a while, and nobody missed it"},
-		{Step: "retire", Goal: "the old version is gone, from the server and from the record", Final: true},
+		{Step: "activate", Section: rotation.During, Goal: "the application's Secret holds the new version"},
+		{Step: "rollout", Section: rotation.During, Goal: "every pod runs on the new version"},
+		{Step: "drain", Section: rotation.After, Goal: "nobody uses the old version"},
+		{Step: "revoke", Section: rotation.After, Goal: "the server refuses the old version, which can still be brought back"},
+		{Step: "soak", Section: rotation.After, Goal: "the old version has been refused for a while, and nobody missed it"},
+		{Step: "retire", Section: rotation.After, Goal: "the old version is gone, from the server and from the record", Final: true},
 	}
 	d.see(planMsg{rotation.Intent{From: 1, To: 2, Attempt: 1, By: "alice@example.com"}, steps})
 }

@@ -29,6 +29,9 @@ func (m model) status() report.Status {
 	}
 	if m.options.Commands != nil && s.Phase != report.PhaseStandby {
 		s.Next, s.Undo = m.options.Commands(i.Back)
+		if m.leg == nil || !m.leg.Last.Started {
+			s.Undo = ""
+		}
 	}
 	return s
 }

@@ -47,8 +47,8 @@ func TestNobodySpeaksToTheTerminal(t *testing.T) {
 				o.Header = Header{attack, attack, attack, attack, attack, attack}
 				o.Commands = func(bool) (string, string) { return attack, attack }
 				d.see(planMsg{rotation.Intent{From: 1, To: 2, Attempt: 1, By: attack}, []rotation.Planned{
-					{Step: "begin", Goal: attack, Note: attack, Lines: []string{attack}, Items: items},
-					{Step: attack, Goal: attack, Note: attack, Lines: []string{attack}, Items: items, Final: true},
+					{Step: "begin", Section: rotation.Before, Goal: attack, Note: attack, Lines: []string{attack}, Items: items},
+					{Step: attack, Section: rotation.After, Goal: attack, Note: attack, Lines: []string{attack}, Items: items, Final: true},
 				}})
 				for _, step := range []string{"begin", attack} {
 					d.event(time.Second, rotation.Event{Step: step, State: rotation.Waiting, Note: attack, Error: attack, Hint: attack, Items: items, Until: d.clock.Add(time.Hour)})

@@ -79,8 +79,7 @@ func (m model) canTakeBack() bool {
 	if m.leg == nil || m.leg.Last.Back || m.intent.Back || m.intent.Compromised {
 		return false
 	}
-	begun, seen := m.last[rotation.StepBegin]
-	return seen && begun.State == rotation.Done
+	return m.leg.Last.Started
 }
 
 // confirm is the answer to whether to take it back.

@@ -157,7 +157,7 @@ func (m model) fold(e rotation.Event) model {
 	if e.Step == rotation.StepBegin && e.Items != nil {
 		m.before = e.Items
 	}
-	if e.Step != rotation.StepBegin || e.State == rotation.Done {
+	if e.Started {
 		m.before = agreed(m.before)
 	}
 	return m.lookAt(e.Step)

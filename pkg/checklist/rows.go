@@ -11,6 +11,7 @@ import (
 // row is one step as the screen shows it.
 type row struct {
 	step  string
+	part  rotation.Section // of the list
 	goal  string
 	lines []string // what it would do
 	final bool     // there is no way back after it
@@ -26,14 +27,14 @@ type row struct {
 func (m model) rows() []row {
 	var rows []row
 	for _, p := range m.plan {
-		rows = append(rows, row{step: p.Step, goal: p.Goal, lines: p.Lines, final: p.Final, state: rotation.ToDo})
+		rows = append(rows, row{step: p.Step, part: p.Section, goal: p.Goal, lines: p.Lines, final: p.Final, state: rotation.ToDo})
 	}
 	if m.leg == nil {
 		return m.expected(rows)
 	}
 	for _, step := range m.leg.Steps {
 		if !slices.ContainsFunc(rows, func(r row) bool { return r.step == step }) {
-			rows = append(rows, row{step: step})
+			rows = append(rows, row{step: step, part: rotation.During})
 		}
 	}
 	for i := range rows {
@@ -70,17 +71,6 @@ func (r row) times() string {
 		return "~" + report.Took(r.usual)
 	}
 	return ""
-}
-
-// section is the part of the runbook's checklist that a step belongs to.
-func section(step string) string {
-	switch step {
-	case rotation.StepBegin, rotation.StepStage:
-		return "Before"
-	case rotation.StepDrain, rotation.StepRevoke, rotation.StepForget, rotation.StepSoak, rotation.StepSessions, rotation.StepRetire:
-		return "After"
-	}
-	return "During"
 }
 
 // mark is a step's state in a form that needs no colour, as a checklist has it.

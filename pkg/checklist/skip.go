@@ -28,7 +28,7 @@ func agreed(items []rotation.Item) []rotation.Item {
 
 // canSkip are the gates that hold the step at work up. Nothing else can be skipped once a rotation has begun.
 func (m model) canSkip() (names []string) {
-	if m.leg == nil || m.leg.Last.Step == rotation.StepBegin {
+	if m.leg == nil || !m.leg.Last.Started {
 		return nil
 	}
 	for _, i := range m.last[m.leg.Last.Step].Items {

@@ -14,7 +14,7 @@ import (
 // verifying is a rotation whose gates are looked at.
 func (d *desk) verifying(state, errors rotation.Phase) {
 	d.rolling()
-	d.m.plan = slices.Insert(d.m.plan, 5, rotation.Planned{Step: "verify", Goal: "the application is well on the new version"})
+	d.m.plan = slices.Insert(d.m.plan, 5, rotation.Planned{Step: "verify", Section: rotation.During, Goal: "the application is well on the new version"})
 	d.done("rollout", "4 of 4 pods on v2", time.Second)
 	d.event(time.Second, rotation.Event{Step: "verify", State: state, Note: "1 of 3 gates passed", Items: []rotation.Item{
 		{Name: "ready", Phase: rotation.Done, Note: "4 of 4 pods ready at /health/ready", MaySkip: true},

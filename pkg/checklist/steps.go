@@ -2,6 +2,7 @@ package checklist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +20,11 @@ const (
 
 // steps is the checklist in its sections, and the line of the cursor.
 func (m model) steps() (lines []string, focus int) {
-	part := ""
+	part := rotation.Section("")
 	for i, r := range m.rows() {
-		if s := section(r.step); s != part {
-			part = s
-			lines = append(lines, m.paint(bold, part))
+		if r.part != part {
+			part = r.part
+			lines = append(lines, m.paint(bold, string(part)))
 		}
 		if r.final {
 			lines = append(lines, m.noReturn())
@@ -48,7 +49,9 @@ func (m model) steps() (lines []string, focus int) {
 }
 
 // beginning says whether the run has not come further than to its first steps: what was looked at before is shown as long.
-func (m model) beginning() bool { return m.leg == nil || section(m.leg.Last.Step) == "Before" }
+func (m model) beginning() bool {
+	return !slices.ContainsFunc(m.rows(), func(r row) bool { return r.seen && r.step == m.leg.Last.Step && r.part != rotation.Before })
+}
 
 // noReturn is the line before the step that cannot be undone.
 func (m model) noReturn() string {

@@ -125,7 +125,7 @@ func told(t *testing.T, events []rotation.Event, r rotation.Result, err error) (
 	g := &global{}
 	front, ended := g.telling(context.Background(), o, frontend{emit: func(rotation.Event) {}})
 	for _, e := range events {
-		e.From, e.To, e.Attempt = 1, 2, 1
+		e.From, e.To, e.Attempt, e.Started = 1, 2, 1, e.Step != "begin" || e.State == rotation.Done
 		front.emit(e)
 	}
 	ended(r, err)

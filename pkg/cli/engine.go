@@ -25,6 +25,8 @@ type engine struct {
 	emergency string
 	// open puts the parts of a target together.
 	open func(context.Context, opening) (*opened, error)
+	// outline is the checklist of an intent with nothing behind it: its names and their order.
+	outline func(rotation.Intent) []rotation.Step
 	// store is the target's record alone.
 	store func(opening) rotation.Store
 	// rules are the permissions that a run needs, by namespace; "" is the target's own. A scope limits them to names.
@@ -116,6 +118,17 @@ func (o *opened) close() {
 // engines are all there are. Adding one is a line here and a file beside this one.
 func engines() []engine {
 	return []engine{postgresEngine(), redisEngine(), jwtEngine()}
+}
+
+// stepsOf are the names of all steps that a target of a kind may have, in their order; "" is any kind.
+func stepsOf(kind config.Kind) []string {
+	var lists [][]rotation.Step
+	for _, e := range engines() {
+		if kind == "" || kind == e.kind {
+			lists = append(lists, e.outline(rotation.Intent{}), e.outline(rotation.Intent{Compromised: true}))
+		}
+	}
+	return rotation.Names(lists...)
 }
 
 // engineOf gives the engine of a kind; every kind that a valid configuration can name has one.

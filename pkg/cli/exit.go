@@ -49,7 +49,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case ctx.Err() != nil || errors.Is(err, checklist.ErrInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage) || errors.Is(err, rotation.ErrNoStep):
 		return exitUsage
 	case errors.As(err, &later) || errors.Is(err, rotation.ErrConsent):
 		return exitUnderWay

@@ -42,10 +42,11 @@ are refused, and everybody has to log in again. There is no way back.
 What is looked at: that every pod that knew the old key has ended, as its kubelet reports it, and with a probe in the
 configuration that each pod refuses a token of it. The time until then is reported. It is
 "kubectl rotate jwt --compromised" under a name that is found when it is needed; it works in the middle of a rotation too.`,
-		open:  openJWT,
-		store: func(in opening) rotation.Store { return keyStore(in, layoutOfKeys(in.target, nil)) },
-		rules: jwtRules,
-		admin: "redis-admin",
+		open:    openJWT,
+		outline: rotation.VerifierOutline,
+		store:   func(in opening) rotation.Store { return keyStore(in, layoutOfKeys(in.target, nil)) },
+		rules:   jwtRules,
+		admin:   "redis-admin",
 		helpful: []rbacv1.PolicyRule{
 			// The last words of a container that does not come up.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
 // askFor is how long a cluster may take to answer where its answer is only helpful.
@@ -50,13 +49,13 @@ func completions(g *global, root *cobra.Command) {
 	values := map[string][]string{
 		"via":        {string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)},
 		"stragglers": {"wait", "terminate"},
-		"until":      rotation.StepNames(),
 		"accept":     consents,
 	}
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "TARGET") {
 			c.ValidArgsFunction = g.targetNames(kindOf(c))
 		}
+		values["until"] = stepsOf(kindOf(c))
 		for flag, all := range values {
 			if c.Flags().Lookup(flag) != nil {
 				_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp)) // it was not registered before

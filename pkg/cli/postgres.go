@@ -30,10 +30,11 @@ dropped. What is under way is continued; else a rotation begins.`,
   kubectl rotate postgres --dry-run          # what would be done
   kubectl rotate postgres --yes -n shop      # no questions
   kubectl rotate abort postgres              # back to the login of before`,
-		open:  openPostgres,
-		store: func(in opening) rotation.Store { return secretStore(in) },
-		rules: serverRules,
-		admin: "postgresql-admin",
+		open:    openPostgres,
+		outline: rotation.ServerOutline,
+		store:   func(in opening) rotation.Store { return secretStore(in) },
+		rules:   serverRules,
+		admin:   "postgresql-admin",
 		helpful: []rbacv1.PolicyRule{
 			// The last words of a container that does not come up, and who is turned away at the server.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

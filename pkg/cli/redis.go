@@ -28,10 +28,11 @@ under way is continued; else a rotation begins.`,
   kubectl rotate redis --dry-run             # what would be done
   kubectl rotate redis --yes -n shop         # no questions
   kubectl rotate abort redis                 # back to the user of before`,
-		open:  openRedis,
-		store: func(in opening) rotation.Store { return secretStore(in) },
-		rules: serverRules,
-		admin: "redis-admin",
+		open:    openRedis,
+		outline: rotation.ServerOutline,
+		store:   func(in opening) rotation.Store { return secretStore(in) },
+		rules:   serverRules,
+		admin:   "redis-admin",
 		helpful: []rbacv1.PolicyRule{
 			// The last words of a container that does not come up.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

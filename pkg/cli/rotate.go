@@ -69,7 +69,7 @@ func (f *runFlags) addLeak(fs *pflag.FlagSet) {
 }
 
 // check refuses what cannot be meant, before any cluster is contacted.
-func (f *runFlags) check(s Streams) error {
+func (f *request) check(s Streams) error {
 	one := func(flag, value string, of ...string) error {
 		if slices.Contains(of, value) {
 			return nil
@@ -87,7 +87,7 @@ func (f *runFlags) check(s Streams) error {
 		errs = append(errs, one("accept", kind, consents...))
 	}
 	if f.until != "" {
-		errs = append(errs, one("until", f.until, rotation.StepNames()...))
+		errs = append(errs, one("until", f.until, stepsOf(f.kind)...))
 	}
 	if f.cut && !f.compromised {
 		errs = append(errs, usageError{errors.New("--cut is for a value that has leaked: it goes with --compromised")})

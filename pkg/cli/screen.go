@@ -88,7 +88,7 @@ func (g *global) foresee(ctx context.Context, o *opened, w rotation.Want, screen
 func listed(steps []rotation.Step) []rotation.Planned {
 	plan := make([]rotation.Planned, len(steps))
 	for i, s := range steps {
-		plan[i] = rotation.Planned{Step: s.Name, Goal: s.Goal, Final: s.Final}
+		plan[i] = s.Planned()
 	}
 	return plan
 }

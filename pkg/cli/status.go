@@ -212,7 +212,7 @@ func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Tim
 	if rec.Standby() {
 		return
 	}
-	s.Phase = rotation.PhaseOf(rec)
+	s.Phase = rotation.PhaseOf(engineOf(t.Kind).outline(*i), rec)
 	s.From, s.To, s.Back, s.Compromised, s.By, s.Since = i.From, i.To, i.Back, i.Compromised, i.By, i.At
 }
 
@@ -245,7 +245,7 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, one sourced,
 	stands(&s, rec, t, clients.Now())
 	runs(ctx, &s, clients, t)
 	s.Steps = report.Steps(steps, states)
-	s.Phase, s.Behind, s.BehindKnown = looked(s)
+	s.Phase, s.Behind, s.BehindKnown = looked(steps, states)
 	s.Stuck = stuck(rec, s, waitOf(t), clients.Now())
 	commands(&s, rec, clients, t, o.file)
 	times(ctx, &s, rec, clients, t)
@@ -258,19 +258,19 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, one sourced,
 }
 
 // looked is the phase as a survey found it, and who is behind.
-func looked(s report.Status) (phase string, behind []string, known bool) {
+func looked(steps []rotation.Step, states []rotation.State) (phase string, behind []string, known bool) {
 	phase = report.PhaseStandby
-	for _, step := range s.Steps {
-		if step.State == rotation.Done {
+	for i, step := range steps {
+		if states[i].Phase == rotation.Done {
 			continue
 		}
 		if phase == report.PhaseStandby {
 			phase = step.Name
 		}
-		if step.Name != rotation.StepRollout && step.Name != rotation.StepDrain {
+		if !step.Stragglers {
 			continue
 		}
-		for _, item := range step.Items {
+		for _, item := range states[i].Items {
 			if item.Phase != rotation.Done && !slices.Contains(behind, item.Name) {
 				behind = append(behind, item.Name)
 			}

@@ -110,8 +110,8 @@ func (g *global) telling(ctx context.Context, o *opened, front frontend) (_ fron
 
 // follow tells of a beginning: a decision that this run has recorded itself.
 func (s *story) follow(ctx context.Context, e rotation.Event) {
-	recorded := e.Step == rotation.StepBegin && e.State == rotation.Done && s.leg.Step == rotation.StepBegin && s.leg.State == rotation.Applying
-	s.begun = s.begun || e.Step != rotation.StepBegin || e.State == rotation.Done
+	recorded := e.Started && !s.leg.Started && s.leg.State == rotation.Applying
+	s.begun = s.begun || e.Started
 	s.applied = s.applied || e.State == rotation.Applying
 	if e.Compromised && e.State == rotation.Done {
 		s.report[e.Step] = e.Note

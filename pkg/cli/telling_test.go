@@ -38,7 +38,7 @@ func failing(t *testing.T, o *opened) (onTheTerminal string) {
 		{Step: "begin", State: rotation.Applying}, {Step: "begin", State: rotation.Done}, {Step: "rollout", State: rotation.Applying},
 		{Step: "rollout", State: rotation.Waiting, Note: failed.State.Items[0].Note}, {Step: "rollout", State: rotation.Failed, Items: failed.State.Items, Note: failed.State.Items[0].Note},
 	} {
-		e.Time, e.Target, e.From, e.To, e.Attempt = noon, "orders", 1, 2, 1
+		e.Time, e.Target, e.From, e.To, e.Attempt, e.Started = noon, "orders", 1, 2, 1, e.Step != "begin" || e.State == rotation.Done
 		front.emit(e)
 	}
 	ended(t.Context(), rotation.Result{}, failed)

@@ -28,7 +28,7 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	begun := false
 	emit := front.emit
 	front.emit = func(e rotation.Event) {
-		begun = begun || e.Step != "" && e.Step != rotation.StepBegin
+		begun = begun || e.Started
 		emit(e)
 	}
 	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, o.agreed.keeping(front.consent), front.hold, front.offer, front.skips

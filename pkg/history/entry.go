@@ -91,28 +91,22 @@ func join(a, b Run) Run {
 	b.By = union(a.By, b.By)
 	b.Began, b.Last = earlier(a.Began, b.Began), later(a.Last, b.Last)
 	steps := slices.Clone(a.Steps)
+	next := 0 // where a step that a has not seen belongs: both saw the list in its order
 	for _, s := range b.Steps {
 		i := slices.IndexFunc(steps, func(known Step) bool { return known.Name == s.Name })
-		switch {
-		case i < 0:
-			steps = append(steps, s)
-		case s.Took > 0 || !s.Done || !steps[i].Done: // else it only saw what another had made true
+		if i < 0 {
+			steps = slices.Insert(steps, next, s)
+			next++
+			continue
+		}
+		next = i + 1
+		if s.Took > 0 || !s.Done || !steps[i].Done { // else it only saw what another had made true
 			s.Took += steps[i].Took
 			steps[i] = s
 		}
 	}
-	slices.SortStableFunc(steps, func(x, y Step) int { return place(x.Name) - place(y.Name) })
 	b.Steps, b.Notes = steps, append(slices.Clone(a.Notes), b.Notes...)
 	return b
-}
-
-// place is where a step stands in a list; those that are not known stand at its end.
-func place(step string) int {
-	names := rotation.StepNames()
-	if i := slices.Index(names, step); i >= 0 {
-		return i
-	}
-	return len(names)
 }
 
 // worked says whether the run did something, or waited for it.

@@ -26,13 +26,17 @@ func begin(id, by string, at time.Time) *play { return &play{Log{ID: id, By: by}
 // see is an event of the rotation v1 to v2.
 func (p *play) see(step string, state rotation.Phase, note string) bool {
 	p.at = p.at.Add(time.Second)
-	return p.Emit(rotation.Event{Time: p.at, Target: "postgres", From: 1, To: 2, Attempt: 1, Step: step, State: state, Note: note})
+	return p.Emit(rotation.Event{Time: p.at, Target: "postgres", From: 1, To: 2, Attempt: 1, Step: step, State: state, Note: note, Started: started(step, state)})
 }
 
 // back is an event of the way back from it.
 func (p *play) back(step string, state rotation.Phase, note string) bool {
 	p.at = p.at.Add(time.Second)
-	return p.Emit(rotation.Event{Time: p.at, Target: "postgres", From: 2, To: 1, Attempt: 2, Back: true, Step: step, State: state, Note: note})
+	return p.Emit(rotation.Event{Time: p.at, Target: "postgres", From: 2, To: 1, Attempt: 2, Back: true, Step: step, State: state, Note: note, Started: started(step, state)})
+}
+
+func started(step string, state rotation.Phase) bool {
+	return step != "begin" || state == rotation.Done
 }
 
 func (p *play) made(steps ...string) {

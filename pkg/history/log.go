@@ -40,9 +40,7 @@ func (l *Log) Emit(e rotation.Event) bool {
 	g.events, g.last[e.Step] = g.events.Follow(e), e
 	g.compromised = g.compromised || e.Compromised
 	l.skipped(g, e)
-	if e.Step != rotation.StepBegin || e.State == rotation.Done {
-		g.begun = true
-	}
+	g.begun = g.begun || e.Started
 	return g.begun && g.worked() && (!seen || before.State != e.State)
 }
 

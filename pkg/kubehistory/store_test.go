@@ -131,7 +131,7 @@ func TestMissingPermissionIsNamedWithTheRole(t *testing.T) {
 }
 
 func event(at int, step string, state rotation.Phase) rotation.Event {
-	return rotation.Event{Time: noon.Add(time.Duration(at) * time.Second), Target: "postgres", From: 1, To: 2, Attempt: 1, Step: step, State: state}
+	return rotation.Event{Started: step != "begin" || state == rotation.Done, Time: noon.Add(time.Duration(at) * time.Second), Target: "postgres", From: 1, To: 2, Attempt: 1, Step: step, State: state}
 }
 
 // A run that is killed has told what it had done: nothing is closed here before it is read.

@@ -85,6 +85,7 @@ func TestSummary(t *testing.T) {
 		"under way": summary(t, resumed(), End{Outcome: rotation.UnderWay, Waiting: waiting, Continue: goOn, Undo: undo}, 80),
 		"failed":    summary(t, failed(), End{Err: errors.New("rollout failed"), Continue: "kubectl rotate abort postgres"}, 80),
 		"narrow":    summary(t, failed(), End{Outcome: rotation.Finished}, 40),
+		"refused":   summary(t, beginning()[:1], End{Err: errors.New("a superuser"), Continue: goOn, Undo: undo}, 80),
 		"nothing":   summary(t, nil, End{Err: errors.New("no cluster")}, 80),
 	} {
 		golden(t, "summary."+strings.ReplaceAll(name, " ", "-")+".txt", text)

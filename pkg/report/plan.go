@@ -19,7 +19,7 @@ func Plan(p *Printer, i rotation.Intent, steps []rotation.Planned) error {
 		}
 		for _, i := range s.Items {
 			if i.Note != "" {
-				say("           %s: %s: %s\n", label(s.Step), i.Name, i.Note)
+				say("           %s: %s: %s\n", label(s.Section), i.Name, i.Note)
 			}
 		}
 		for _, line := range s.Lines {
@@ -30,8 +30,8 @@ func Plan(p *Printer, i rotation.Intent, steps []rotation.Planned) error {
 }
 
 // label says when what a step looks at was looked at.
-func label(step string) string {
-	if step == rotation.StepBegin {
+func label(part rotation.Section) string {
+	if part == rotation.Before {
 		return "before"
 	}
 	return "now"

@@ -46,6 +46,7 @@ func (s story) then(after time.Duration, step string, state rotation.Phase, note
 		e.From, e.To, e.Attempt, e.Back = last.From, last.To, last.Attempt, last.Back
 	}
 	e.Time, e.Step, e.State, e.Note, e.Items = noon.Add(after), step, state, note, items
+	e.Started = step != "begin" || state == rotation.Done
 	return append(s, e)
 }
 

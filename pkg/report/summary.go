@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -48,7 +49,10 @@ func (s *Summary) Write(p *Printer, end End, style Style) error {
 		text += block(times(g), 2, style.Width)
 	}
 	if end.Outcome != rotation.Finished {
-		text += advice("to go on:", end.Continue) + advice("to undo it:", end.Undo)
+		text += advice("to go on:", end.Continue)
+		if slices.ContainsFunc(s.legs, func(g *rotation.Leg) bool { return g.Last.Started }) {
+			text += advice("to undo it:", end.Undo)
+		}
 	}
 	return p.write(text)
 }
@@ -71,6 +75,9 @@ func verdict(g *rotation.Leg, end End) string {
 			return fmt.Sprintf("under way; %s waits: %s", Clean(g.Last.Step), note)
 		}
 		return fmt.Sprintf("under way; %s waits", Clean(g.Last.Step))
+	}
+	if !g.Last.Started && g.Last.State != rotation.Applying {
+		return "not started"
 	}
 	return fmt.Sprintf("stopped at %s after %s", Clean(g.Last.Step), Took(g.All()))
 }

@@ -16,8 +16,10 @@ type acceptor struct {
 // install has the target accepted at every place, beside the others.
 func (a *acceptor) install() Step {
 	step := Step{
-		Name: StepInstall,
-		Goal: "the server accepts the new version, everywhere",
+		Name:    StepInstall,
+		Goal:    "the server accepts the new version, everywhere",
+		Section: During,
+		Reached: staged,
 		Check: func(ctx context.Context, rec Record) (State, error) {
 			t, ok := rec.Target()
 			if !ok {
@@ -121,6 +123,7 @@ func (a *acceptor) plan(e Effect) func(context.Context, Record) ([]string, error
 func (a *acceptor) revoke() Step {
 	return Step{
 		Name:     StepRevoke,
+		Section:  After,
 		Goal:     "the server refuses the old version, which can still be brought back",
 		Check:    a.isRevoked,
 		Guard:    a.healthy,
@@ -231,6 +234,8 @@ func marked(marks map[string]time.Time, name string, at time.Time) map[string]ti
 func (a *acceptor) retire() Step {
 	return Step{
 		Name:     StepRetire,
+		Section:  After,
+		Reached:  erasing,
 		Goal:     "the old version is gone, from the server and from the record",
 		Check:    a.isRetired,
 		Apply:    a.erase,
@@ -238,6 +243,12 @@ func (a *acceptor) retire() Step {
 		Resurvey: true,
 		Final:    !a.intent.Compromised, // then there never was one
 	}
+}
+
+// erasing says whether a version was erased after all of them had been refused.
+func erasing(rec Record) bool {
+	refused := rec.Marks[MarkQuarantined]
+	return !refused.IsZero() && rec.Finished().After(refused)
 }
 
 func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {

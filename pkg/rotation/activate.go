@@ -15,6 +15,7 @@ func (o *overlap) activate() Step {
 	}
 	return Step{
 		Name:     StepActivate,
+		Section:  During,
 		Recorded: true,
 		Goal:     "the application's Secret holds the new version",
 		Check:    o.isActive,

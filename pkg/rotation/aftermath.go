@@ -35,8 +35,9 @@ func (o *overlap) endWarning() string {
 func (k *verifiers) sessions() Step {
 	ended := ""
 	return Step{
-		Name: StepSessions,
-		Goal: "what was opened with the old version has ended",
+		Name:    StepSessions,
+		Section: After,
+		Goal:    "what was opened with the old version has ended",
 		Check: func(_ context.Context, rec Record) (State, error) {
 			at := k.mark(rec, MarkEnded)
 			switch {

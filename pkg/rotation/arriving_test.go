@@ -31,7 +31,7 @@ func TestWhatIsArrivingIsWaitedFor(t *testing.T) {
 		k.Store, k.Now = store, time.Now
 		list := Overlap(k.Parts, toSecond, k.Options)
 		step := list[slices.IndexFunc(list, func(s Step) bool { return s.Name == c.step })]
-		r := Runner{Store: store, Intent: toSecond, Steps: []Step{step}}
+		r := Runner{Ledger: store, Intent: toSecond, Mine: toSecond.Mine, Steps: []Step{step}}
 		_, s, err := r.Advance(t.Context(), 0)
 		published := len(store.rec.Editions) > len(c.views)
 		if c.want == ToDo && (s.Phase != Applying || !published) || c.want != ToDo && (s.Phase != c.want || published) || err != nil {

@@ -35,9 +35,10 @@ const canaryPatience = 30 * time.Second
 // activate is done; from then on all pods say more than it did.
 func (o *overlap) canary() Step {
 	return Step{
-		Name:  StepCanary,
-		Goal:  "one more pod of a consumer is well on the new version",
-		Check: o.tried,
+		Name:    StepCanary,
+		Section: During,
+		Goal:    "one more pod of a consumer is well on the new version",
+		Check:   o.tried,
 		Apply: func(ctx context.Context, rec Record) error {
 			others, err := o.canaries(ctx, func(p CanaryPod) bool { return p.Attempt != o.intent.Attempt })
 			if err != nil {

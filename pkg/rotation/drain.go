@@ -11,10 +11,12 @@ import (
 // an observation window, since none at one moment is only a sample.
 func (o *overlap) drain() Step {
 	return Step{
-		Name:  StepDrain,
-		Goal:  "nobody uses the old version",
-		Check: o.isIdle,
-		Apply: o.replaceStragglers,
+		Name:       StepDrain,
+		Section:    After,
+		Goal:       "nobody uses the old version",
+		Stragglers: true,
+		Check:      o.isIdle,
+		Apply:      o.replaceStragglers,
 	}
 }
 

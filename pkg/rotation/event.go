@@ -11,13 +11,16 @@ type Event struct {
 	Attempt     int       `json:"attempt"`
 	Back        bool      `json:"back,omitempty"`
 	Compromised bool      `json:"compromised,omitempty"`
-	Step        string    `json:"step,omitempty"`
-	State       Phase     `json:"state"`
-	Note        string    `json:"note,omitempty"`
-	Items       []Item    `json:"items,omitempty"`
-	Until       time.Time `json:"until,omitzero"`
-	Error       string    `json:"error,omitempty"`
-	Hint        string    `json:"hint,omitempty"`
+	// Started is true from when the decision is on record. Before that nothing was changed, and there is nothing to undo.
+	Started bool `json:"started,omitempty"`
+
+	Step  string    `json:"step,omitempty"`
+	State Phase     `json:"state"`
+	Note  string    `json:"note,omitempty"`
+	Items []Item    `json:"items,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	Error string    `json:"error,omitempty"`
+	Hint  string    `json:"hint,omitempty"`
 }
 
 // Phases that only events have, beside those of a State.

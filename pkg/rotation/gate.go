@@ -40,8 +40,10 @@ type watch struct {
 // verify has the application well on the new version before anything is taken from it.
 func (o *overlap) verify() Step {
 	return Step{
-		Name: StepVerify,
-		Goal: "the application is well on the new version",
+		Name:    StepVerify,
+		Section: During,
+		Shows:   true,
+		Goal:    "the application is well on the new version",
 		Check: func(ctx context.Context, rec Record) (State, error) {
 			if _, staged := rec.Target(); staged && !rec.leaving() {
 				return State{Phase: Done, Note: "nothing is left to be taken away"}, nil // how it fares today is no matter of a rotation that is over

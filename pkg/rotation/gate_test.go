@@ -258,9 +258,12 @@ func TestBeginningWithoutABackupIsRecorded(t *testing.T) {
 
 func TestUntilAStepThatTheListDoesNotHave(t *testing.T) {
 	list := []Step{{Name: StepActivate}, {Name: StepRollout}, {Name: StepDrain}, {Name: StepRevoke}}
-	for name, want := range map[string]int{StepVerify: 2, StepDrain: 3, StepRetire: 4, "": 4, StepStage: 0} {
-		if got := until(list, name); len(got) != want {
-			t.Errorf("until %q: %d steps, want %d", name, len(got), want)
+	for name, want := range map[string]int{StepDrain: 3, "": 4, StepActivate: 1} {
+		if got, err := until(list, name); len(got) != want || err != nil {
+			t.Errorf("until %q: %d steps, %v; want %d", name, len(got), err, want)
 		}
+	}
+	if _, err := until(list, StepVerify); !errors.Is(err, ErrNoStep) || Hint(err) != "its steps are activate, rollout, drain, revoke" {
+		t.Errorf("%v (%s)", err, Hint(err))
 	}
 }

@@ -150,7 +150,7 @@ func wantStartable(t *testing.T, rec Record, i Intent, w Want) {
 	rec = rec.Clone()
 	o.note(&rec)
 	rec.Edited = false // the store seals the Secret as it is now
-	if err := o.mine(rec); err != nil {
+	if err := i.Mine(rec); err != nil {
 		t.Errorf("what begin wrote down is refused: %v", err)
 	}
 	if _, asked := rec.Skipped["record"]; !asked {

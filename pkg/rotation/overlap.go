@@ -154,19 +154,7 @@ func (o *overlap) fence(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the intent again: %w", err)
 	}
-	return o.mine(rec)
-}
-
-// mine says whether the record's intent is still the one this list is for, and the record can be relied on.
-func (o *overlap) mine(rec Record) error {
-	switch {
-	case rec.Intent == nil:
-		return fmt.Errorf("the record of the rotation is gone: %w", ErrSuperseded)
-	case !rec.Intent.same(o.intent):
-		return WithHint(fmt.Errorf("%s has decided for %v in the meantime: %w", rec.Intent.By, rec.Intent.To, ErrSuperseded),
-			"look at `kubectl rotate status` before you go on")
-	}
-	return rec.Check()
+	return o.intent.Mine(rec)
 }
 
 // begin makes the intent durable. Where nothing was on record, or the value in the Secret was on none,
@@ -174,10 +162,13 @@ func (o *overlap) mine(rec Record) error {
 func (o *overlap) begin() Step {
 	return Step{
 		Name:     StepBegin,
+		Section:  Before,
+		Decides:  true,
+		Shows:    true,
 		Recorded: true,
 		Goal:     "the decision is recorded",
 		Check: func(_ context.Context, rec Record) (State, error) {
-			if mine := o.mine(rec); mine != nil {
+			if mine := o.intent.Mine(rec); mine != nil {
 				if i, err := Decide(rec, o.Want); err != nil || !i.same(o.intent) {
 					return State{}, errors.Join(mine, err)
 				}
@@ -260,6 +251,8 @@ func (o *overlap) note(rec *Record) {
 func (o *overlap) stage() Step {
 	return Step{
 		Name:     StepStage,
+		Section:  Before,
+		Reached:  func(rec Record) bool { return rec.Intent != nil },
 		Recorded: true,
 		Goal:     "both values are saved in the cluster",
 		Check: func(_ context.Context, rec Record) (State, error) {
@@ -274,6 +267,12 @@ func (o *overlap) stage() Step {
 		},
 		Apply: o.save,
 	}
+}
+
+// staged says whether both values are saved.
+func staged(rec Record) bool {
+	_, ok := rec.Target()
+	return ok
 }
 
 // unsaved says whether the value in the application's Secret is the one this rotation leads away from, or

@@ -75,6 +75,16 @@ type Planned struct {
 	Lines []string `json:"lines,omitempty"`
 	Items []Item   `json:"items,omitempty"` // what was looked at: before a rotation begins, or as gates
 	Final bool     `json:"final,omitempty"` // there is no way back after it
+
+	Section Section `json:"-"`
+}
+
+// mostApplied is how often a plan applies one step: stage saves two values, one at a time.
+const mostApplied = 3
+
+// Planned is a step of which nothing is known yet but what it is for.
+func (s Step) Planned() Planned {
+	return Planned{Step: s.Name, Goal: s.Goal, Section: s.Section, Final: s.Final}
 }
 
 // Plan is what a run that wants w would do, step by step. It writes nothing anywhere. A preflight's refusal is
@@ -92,11 +102,14 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 	if err != nil {
 		return intent, nil, err
 	}
-	real := r.Store
-	r.Store = &preview{Store: real, now: r.now}
+	r.Store = &preview{Store: r.Store, now: r.now}
 	r.Gates = atOnce(r.Gates)
+	steps, err := until(r.list(intent, w), w.Until)
+	if err != nil {
+		return intent, nil, err
+	}
 	var plan []Planned
-	for _, step := range r.runner(intent, w).Steps {
+	for _, step := range steps {
 		p, err := r.plan(ctx, step)
 		if err != nil {
 			return intent, plan, fmt.Errorf("%s: %w", step.Name, err)
@@ -109,8 +122,8 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 
 // plan looks at one step as it will be when its turn has come: what would be recorded before it, is.
 func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
-	p := Planned{Step: step.Name, Goal: step.Goal, Final: step.Final}
-	for range 3 { // stage saves two values, one at a time
+	p := step.Planned()
+	for range mostApplied {
 		rec, err := r.Store.Load(ctx)
 		if err != nil {
 			return p, err
@@ -121,7 +134,7 @@ func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
 		}
 		if p.State == "" {
 			p.State, p.Note = s.Phase, s.Note
-			if step.Name == StepVerify {
+			if step.Shows && step.Guard == nil {
 				p.Items = s.Items
 			}
 		}
@@ -136,7 +149,7 @@ func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
 		if !step.Recorded {
 			return p, nil
 		}
-		if step.Guard != nil && step.Name == StepBegin {
+		if step.Shows && step.Guard != nil {
 			g, err := step.Guard(ctx, rec)
 			if err != nil {
 				return p, err

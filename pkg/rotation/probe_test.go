@@ -181,26 +181,6 @@ func TestTheOldVersionIsWaitedOutAsLongAsWhatIsIssuedLives(t *testing.T) {
 	}
 }
 
-// How far a rotation of what pods verify with has come is told by what the Secret accepts.
-func TestPhaseOfWhatPodsVerifyWith(t *testing.T) {
-	both := func(active Version) View { return View{Active: active, Accept: []Version{1, 2}} }
-	idle := map[string]time.Time{MarkIdle: noon}
-	for _, c := range []struct {
-		editions []Edition
-		marks    map[string]time.Time
-		want     string
-	}{
-		{editions(only(1), both(1)), nil, StepDistribute},
-		{editions(only(1), both(1), both(2)), nil, StepRollout},
-		{editions(only(1), both(1), both(2)), idle, StepDrain},
-		{editions(only(1), both(1), both(2), only(2)), idle, StepForget},
-	} {
-		if got := PhaseOf(Record{Intent: &toSecond, Live: live(1, 2), Editions: c.editions, Marks: c.marks}); got != c.want {
-			t.Errorf("phase is %q, want %q", got, c.want)
-		}
-	}
-}
-
 // faulty is a Probed whose pods do as wanted, and have faults of their own. Without an emergency those count.
 type faulty struct {
 	oracle

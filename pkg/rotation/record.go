@@ -24,6 +24,18 @@ func (i Intent) same(other Intent) bool {
 		i.Back == other.Back && i.Compromised == other.Compromised
 }
 
+// Mine says whether rec holds this very intent still, and can be relied on.
+func (i Intent) Mine(rec Record) error {
+	switch {
+	case rec.Intent == nil:
+		return fmt.Errorf("the record of the rotation is gone: %w", ErrSuperseded)
+	case !rec.Intent.same(i):
+		return WithHint(fmt.Errorf("%s has decided for %v in the meantime: %w", rec.Intent.By, rec.Intent.To, ErrSuperseded),
+			"look at `kubectl rotate status` before you go on")
+	}
+	return rec.Check()
+}
+
 // View is what the application's Secret says: which version to use, and which to accept from others.
 // For passwords the two are the same; a verifier of signatures accepts several keys and signs with one.
 type View struct {
@@ -219,30 +231,4 @@ func (r Record) Target() (c Credential, ok bool) {
 	}
 	c, ok = r.Live[r.Intent.To]
 	return c, ok
-}
-
-// PhaseOf is the step that a rotation is at by the record alone: what was written down, and nothing that has to be
-// looked at. It is never ahead of the truth.
-func PhaseOf(r Record) string {
-	_, staged := r.Target()
-	view := r.Latest().View
-	switch {
-	case r.Standby():
-		return ""
-	case !staged:
-		return StepStage
-	case view.Active != r.Intent.To && view.Accepts(r.Intent.To):
-		return StepDistribute
-	case view.Active != r.Intent.To:
-		return StepInstall
-	case len(view.Accept) > 1 && !r.Marks[MarkIdle].IsZero():
-		return StepDrain
-	case len(view.Accept) == 1 && !r.Marks[MarkIdle].IsZero():
-		return StepForget
-	case r.Marks[MarkQuarantined].IsZero():
-		return StepRollout
-	case len(r.Gone) > 0 && r.Finished().After(r.Marks[MarkQuarantined]):
-		return StepRetire
-	}
-	return StepSoak
 }

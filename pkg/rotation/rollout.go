@@ -9,9 +9,10 @@ import (
 // rollout has every consumer hold the target as the active version, and nothing else.
 func (o *overlap) rollout() Step {
 	return o.withoutCanaries(o.everywhere(spread{
-		name: StepRollout, goal: "every pod runs on the new version",
-		fits: func(v View) bool { return v.Active == o.intent.To },
-		want: o.signs, ending: o.glimpse,
+		name: StepRollout, goal: "every pod runs on the new version", section: During, stragglers: true,
+		reached: func(rec Record) bool { return rec.Active() == o.intent.To },
+		fits:    func(v View) bool { return v.Active == o.intent.To },
+		want:    o.signs, ending: o.glimpse,
 	}))
 }
 
@@ -19,6 +20,9 @@ func (o *overlap) rollout() Step {
 // that fit. Whether the pods are well is the guard's matter: that can change at any time, a step that is done cannot.
 type spread struct {
 	name, goal string
+	section    Section
+	reached    func(Record) bool
+	stragglers bool
 	fits       func(View) bool
 	// want is what each pod is asked beside that, where it can be asked; nil: nothing.
 	want func(rec Record, target Credential) Wanted
@@ -40,9 +44,12 @@ func (o *overlap) signs(_ Record, target Credential) Wanted {
 // everywhere is the step of a spread.
 func (o *overlap) everywhere(a spread) Step {
 	return Step{
-		Name:    a.name,
-		Goal:    a.goal,
-		Watched: true,
+		Name:       a.name,
+		Goal:       a.goal,
+		Section:    a.section,
+		Reached:    a.reached,
+		Stragglers: a.stragglers,
+		Watched:    true,
 		Check: func(ctx context.Context, rec Record) (State, error) {
 			workloads, err := o.Consumers.Workloads(ctx)
 			if err != nil {

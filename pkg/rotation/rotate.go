@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
+
+// List makes the checklist of one intent: which steps there are, and in which order. [Overlap] is one.
+type List func(Parts, Intent, Options) []Step
 
 // Rotation is a target with all that a run of it needs. Running, resuming and aborting are one call: what
 // differs is what is wanted, and what the record says.
@@ -14,6 +18,7 @@ type Rotation struct {
 	Target string
 	Parts
 	Options
+	List List // nil: Overlap
 
 	Enter   func(Intent, []Step)                            // told of each list before it is walked, that of the way back too; nil: nobody is
 	Emit    func(Event)                                     // nil: nobody listens
@@ -80,12 +85,17 @@ func (r Rotation) once(ctx context.Context, w Want) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	run, whole := r.runner(intent, w), len(Overlap(r.Parts, intent, r.Options))
+	list := r.list(intent, w)
+	steps, err := until(list, w.Until)
+	if err != nil {
+		return Result{Intent: intent}, err
+	}
+	run := r.runner(intent, steps)
 	if r.Enter != nil {
 		r.Enter(intent, run.Steps)
 	}
 	outcome, waiting, err := run.Run(ctx)
-	if outcome == Finished && len(run.Steps) < whole {
+	if outcome == Finished && len(steps) < len(list) {
 		outcome, waiting = UnderWay, State{Phase: Waiting, Note: "stopped after " + w.Until + ", as asked"}
 	}
 	return Result{Intent: intent, Outcome: outcome, Waiting: waiting}, err
@@ -97,7 +107,8 @@ func (r Rotation) Steps(ctx context.Context, w Want) (Intent, []Step, error) {
 	if err != nil {
 		return Intent{}, nil, err
 	}
-	return intent, r.runner(intent, w).Steps, nil
+	steps, err := until(r.list(intent, w), w.Until)
+	return intent, steps, err
 }
 
 // Survey looks at every step of the present intent, or of w's where there is none, and changes nothing.
@@ -108,16 +119,24 @@ func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
 	}
 	r.Window = 0 // one look is all that a survey has
 	r.Gates = atOnce(r.Gates)
-	run := r.runner(*rec.Intent, Want{})
+	run := r.runner(*rec.Intent, r.list(*rec.Intent, Want{}))
 	return rec, run.Steps, run.Survey(ctx), nil
 }
 
-// runner walks the list of one intent.
-func (r Rotation) runner(i Intent, w Want) *Runner {
+// list makes the checklist of one intent, which was decided from w.
+func (r Rotation) list(i Intent, w Want) []Step {
 	o := r.Options
 	o.Want = r.at(w)
+	if r.List == nil {
+		return Overlap(r.Parts, i, o)
+	}
+	return r.List(r.Parts, i, o)
+}
+
+// runner walks the list of one intent.
+func (r Rotation) runner(i Intent, steps []Step) *Runner {
 	return &Runner{
-		Target: r.Target, Store: r.Store, Intent: i, Steps: until(Overlap(r.Parts, i, o), w.Until),
+		Target: r.Target, Ledger: r.Store, Intent: i, Mine: i.Mine, Steps: steps,
 		Emit: r.Emit, Consent: r.Consent, Hold: r.Hold, Offer: r.Offer, Skips: r.Skips, Timeout: r.Timeout, Limit: r.Limit, Wake: r.Wake, Now: r.Now,
 		Protect: func(ctx context.Context, rec Record) ([]Item, error) { return r.protect(ctx, i, rec) },
 	}
@@ -140,16 +159,19 @@ func (r Rotation) protect(ctx context.Context, i Intent, rec Record) (all []Item
 	return all, nil
 }
 
-// until cuts a list after the step of that name, or where it would be: not every list has every step.
-func until(steps []Step, name string) []Step {
-	order := StepNames()
-	last := slices.Index(order, name)
-	for i, s := range steps {
-		if last >= 0 && slices.Index(order, s.Name) > last {
-			return steps[:i]
-		}
+// ErrNoStep says that a run was to stop after a step that its list does not have.
+var ErrNoStep = errors.New("no such step in this rotation")
+
+// until cuts a list after the step of that name; "" leaves it whole.
+func until(list []Step, name string) ([]Step, error) {
+	i := slices.IndexFunc(list, func(s Step) bool { return s.Name == name })
+	switch {
+	case name == "":
+		return list, nil
+	case i < 0:
+		return nil, WithHint(fmt.Errorf("stopping after %q: %w", name, ErrNoStep), "its steps are "+strings.Join(Names(list), ", "))
 	}
-	return steps
+	return list[:i+1], nil
 }
 
 // atOnce are gates of which one look is all there is.

@@ -8,37 +8,13 @@ import (
 	"time"
 )
 
-// Question is what an operator is asked before a run goes on.
-type Question struct {
-	Step string
-	Kind string // ConsentProceed, or a kind that a general yes does not cover
-	Text string // what will happen, what was seen, how it is undone
-}
-
-// The kinds of consent, one for each doubt. A general yes covers only the first. Adapters have kinds of their own.
-const (
-	ConsentProceed     = "proceed"
-	ConsentUnproven    = "unproven"     // nothing proves what the server, or a pod that cannot be asked, makes of the new version
-	ConsentUsers       = "users"        // who still uses the old version is not known
-	ConsentUnrefused   = "unrefused"    // nothing proves that the server refuses the old version
-	ConsentUnseen      = "unseen"       // the server has not seen the canary use the new version
-	ConsentNodes       = "nodes"        // a node does not report: what its pods do is not known
-	ConsentUnknownGate = "unknown-gate" // a gate cannot be told at all
-	ConsentStale       = "stale"        // somebody else has changed the application's Secret
-	ConsentGap         = "gap"          // requests may fail for a while: the old version and the new one cannot overlap
-	ConsentBackup      = "backup"       // no backup was found that is young enough
-	ConsentWindow      = "window"       // it is not the time for it
-	ConsentLost        = "lost-record"  // the record has lost versions, which no rotation will revoke
-	// ConsentGate is the kind of what Offer asks; no consent given beforehand covers it.
-	ConsentGate = "gate"
-)
-
 // Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks again. It
 // keeps nothing that the cluster does not know: a run that is killed at any point is continued by another.
 type Runner struct {
 	Target string // the target's name, for the events
-	Store  Store
+	Ledger Ledger
 	Intent Intent
+	Mine   func(Record) error // whether a record is still that of the intent, and can be relied on; nil: every record is
 	Steps  []Step
 
 	Emit    func(Event)                                     // nil: nobody listens
@@ -53,6 +29,7 @@ type Runner struct {
 	Now     func() time.Time                                // nil: the local clock
 
 	agreed   map[string]bool
+	started  bool // the record holds the intent
 	guarded  bool // Protect was inspected
 	said     map[string]Event
 	skipping []string  // what an answer to Offer has said to skip
@@ -99,7 +76,7 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 		}
 		late := r.now().Sub(entered[i]) >= r.Timeout
 		switch {
-		case err != nil && (late || !retryable(err, r.Steps[i])):
+		case err != nil && (late || !r.retryable(err)):
 			return "", state, fmt.Errorf("%s: %w", r.Steps[i].Name, err)
 		case err != nil:
 			r.say(r.Steps[i], State{Phase: Retrying, Note: err.Error()})
@@ -118,11 +95,11 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 	return Finished, State{}, nil
 }
 
-// retryable says whether the same call may succeed a little later. Before anything has begun, what cannot be
-// reached is said at once: most likely it was never there.
-func retryable(err error, step Step) bool {
+// retryable says whether the same call may succeed a little later. Before the run has started, what cannot be
+// reached ends it: most likely it was never there.
+func (r *Runner) retryable(err error) bool {
 	if errors.Is(err, ErrUnavailable) {
-		return step.Name != StepBegin
+		return r.started
 	}
 	return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotYet)
 }
@@ -173,21 +150,27 @@ func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err err
 func (r *Runner) look(ctx context.Context, step Step) (Record, State, error) {
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
-	rec, err := r.Store.Load(ctx)
+	rec, err := r.Ledger.Load(ctx)
 	if err != nil {
 		return rec, State{}, late(ctx, err)
 	}
-	if step.Name != StepBegin {
-		o := overlap{intent: r.Intent}
-		if err := o.mine(rec); err != nil {
-			return rec, State{}, err
-		}
+	if err := r.mine(rec); err == nil {
+		r.started = true
+	} else if !step.Decides {
+		return rec, State{}, err
 	}
 	s, err := step.Check(ctx, rec)
 	if err == nil {
 		r.say(step, s)
 	}
 	return rec, s, late(ctx, err)
+}
+
+func (r *Runner) mine(rec Record) error {
+	if r.Mine == nil {
+		return nil
+	}
+	return r.Mine(rec)
 }
 
 // resurvey looks at all steps before i again: what takes something away must not stand on an old look.
@@ -308,7 +291,7 @@ func (r *Runner) say(step Step, s State) {
 	}
 	e := Event{
 		Target: r.Target, From: r.Intent.From, To: r.Intent.To, Attempt: r.Intent.Attempt, Back: r.Intent.Back,
-		Compromised: r.Intent.Compromised, Step: step.Name, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until,
+		Compromised: r.Intent.Compromised, Started: r.started, Step: step.Name, State: s.Phase, Note: s.Note, Items: s.Items, Until: s.Until,
 	}
 	if reflect.DeepEqual(r.said[step.Name], e) {
 		return
@@ -363,15 +346,4 @@ func (r *Runner) pauseOf(step Step, s State) time.Duration {
 		return left
 	}
 	return pause
-}
-
-// detail is a state in one line: its note, and the items that keep it from being done.
-func (s State) detail() string {
-	text := s.Note
-	for _, item := range s.Items {
-		if item.Phase != Done && item.Note != "" {
-			text += fmt.Sprintf("; %s: %s", item.Name, item.Note)
-		}
-	}
-	return text
 }

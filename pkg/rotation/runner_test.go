@@ -28,7 +28,7 @@ func newScript(t *testing.T) *script {
 	i := Intent{From: 1, To: 2, Attempt: 1}
 	s.decide(i)
 	s.Runner = &Runner{
-		Store: s.store, Intent: i, Timeout: time.Minute,
+		Ledger: s.store, Intent: i, Mine: i.Mine, Timeout: time.Minute,
 		Emit:    func(e Event) { s.log = append(s.log, fmt.Sprintf("%s %s", e.Step, e.State)) },
 		Consent: func(context.Context, Question) error { return nil },
 	}
@@ -202,6 +202,26 @@ func TestRunStopsWhenSomebodyDecidesOtherwise(t *testing.T) {
 	if !errors.Is(err, ErrSuperseded) || b {
 		t.Errorf("went on, to %v, after bob had decided otherwise", err)
 	}
+}
+
+// Nothing was changed before the decision is on record: what was refused until then has nothing to undo.
+func TestEventsSayWhetherTheRotationHasStarted(t *testing.T) {
+	s := newScript(t)
+	s.store.pending = nil // no intent is on record
+	decided := false
+	begin := s.step("decide", &decided)
+	begin.Decides = true
+	begin.Apply = func(context.Context, Record) error {
+		decided = true
+		s.decide(s.Intent)
+		return nil
+	}
+	s.step("b", new(bool))
+	s.Emit = func(e Event) { s.log = append(s.log, fmt.Sprintf("%s %s %v", e.Step, e.State, e.Started)) }
+	if outcome, _, err := s.Run(context.Background()); outcome != Finished || err != nil {
+		t.Fatalf("%s, %v", outcome, err)
+	}
+	s.wantLog(t, "decide to do false", "decide applying false", "decide done true", "b to do true", "b applying true", "b done true")
 }
 
 func TestRunAsks(t *testing.T) {

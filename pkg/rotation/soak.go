@@ -18,8 +18,10 @@ type Refusal struct {
 // shows up as refused, and one command brings the value back.
 func (o *overlap) soak() Step {
 	return Step{
-		Name: StepSoak,
-		Goal: "the old version has been refused for a while, and nobody missed it",
+		Name:    StepSoak,
+		Section: After,
+		Reached: func(rec Record) bool { return !rec.Marks[MarkQuarantined].IsZero() },
+		Goal:    "the old version has been refused for a while, and nobody missed it",
 		Check: func(ctx context.Context, rec Record) (State, error) {
 			s := o.missed(ctx, rec, o.soaked(rec))
 			if !o.gated() || !rec.leaving() {

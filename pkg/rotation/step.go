@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -47,11 +49,22 @@ type Item struct {
 // Skipped is the phase of an item that an operator has decided to go on without.
 const Skipped Phase = "skipped"
 
+// Section is a part of a checklist, for people.
+type Section string
+
+// The sections of a checklist, in their order.
+const (
+	Before Section = "Before" // nothing is changed for anybody yet
+	During Section = "During" // consumers move to the new version
+	After  Section = "After"  // the old version is taken away
+)
+
 // Step is one line of a rotation's checklist. Its functions are given the record as it is when they are
 // called, and that record's intent is the one that the list was made for.
 type Step struct {
-	Name string // stable: part of the events, the documentation and --until
-	Goal string // what is true once it is done, for people
+	Name    string  // stable: part of the events, the documentation and --until
+	Goal    string  // what is true once it is done, for people
+	Section Section // the part of the list that it belongs to
 	// Check looks; it changes nothing.
 	Check func(context.Context, Record) (State, error)
 	// Apply makes it true, or brings it nearer; it can be repeated. Nil is a pure wait.
@@ -63,6 +76,14 @@ type Step struct {
 	Plan func(context.Context, Record) ([]string, error)
 	// Skip records that the operator goes on without the items of these names, which may be skipped. Nil: nothing of this step may be.
 	Skip func(ctx context.Context, rec Record, names []string) error
+	// Reached says whether the record alone shows that the rotation has come to this step. Nil: the record never shows it.
+	Reached func(Record) bool
+	// Decides is true of the step that records the intent: until it is done, the record may hold another intent or none.
+	Decides bool
+	// Shows is true of a step whose items a plan shows: those of its Guard, or of its Check where it has no Guard.
+	Shows bool
+	// Stragglers is true of a step whose items name who still uses the old version.
+	Stragglers bool
 	// Watched is true of a step about consumers only: it need not be looked at before one of them changes.
 	Watched bool
 	// Recorded is true of a step whose Apply writes to the Store and nowhere else.
@@ -86,29 +107,43 @@ func (s Step) consent() string {
 	return s.Consent
 }
 
-// The names of the steps, in their order.
-const (
-	StepBegin      = "begin"
-	StepStage      = "stage"
-	StepInstall    = "install"
-	StepCanary     = "canary"
-	StepPublish    = "publish"
-	StepDistribute = "distribute"
-	StepActivate   = "activate"
-	StepRollout    = "rollout"
-	StepVerify     = "verify"
-	StepDrain      = "drain"
-	StepRevoke     = "revoke"
-	StepForget     = "forget"
-	StepSoak       = "soak"
-	StepSessions   = "sessions"
-	StepRetire     = "retire"
-)
-
-// StepNames are the names of all steps that a list may have, in their order.
-func StepNames() []string {
-	return []string{
-		StepBegin, StepStage, StepInstall, StepCanary, StepPublish, StepDistribute, StepActivate, StepRollout,
-		StepVerify, StepDrain, StepRevoke, StepForget, StepSoak, StepSessions, StepRetire,
+// PhaseOf is the step that a rotation is at by the record alone, given its list: what was written down, and nothing that
+// has to be checked. It is never ahead of the truth, and "" where nothing is under way.
+func PhaseOf(list []Step, r Record) (phase string) {
+	if r.Standby() {
+		return ""
 	}
+	for _, s := range list {
+		if s.Reached != nil && s.Reached(r) {
+			phase = s.Name
+		}
+	}
+	return phase
+}
+
+// Names are the names of the steps of some lists of one kind, each once, in their order.
+func Names(lists ...[]Step) (names []string) {
+	for _, list := range lists {
+		at := 0 // where a name that is not known yet belongs: after the one before it
+		for _, s := range list {
+			if i := slices.Index(names, s.Name); i >= 0 {
+				at = i + 1
+				continue
+			}
+			names = slices.Insert(names, at, s.Name)
+			at++
+		}
+	}
+	return names
+}
+
+// detail is a state in one line: its note, and the items that keep it from being done.
+func (s State) detail() string {
+	text := s.Note
+	for _, item := range s.Items {
+		if item.Phase != Done && item.Note != "" {
+			text += fmt.Sprintf("; %s: %s", item.Name, item.Note)
+		}
+	}
+	return text
 }

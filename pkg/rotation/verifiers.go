@@ -18,6 +18,8 @@ type verifiers struct{ *overlap }
 func (k *verifiers) publish() Step {
 	return Step{
 		Name:     StepPublish,
+		Section:  During,
+		Reached:  staged,
 		Recorded: true,
 		Goal:     "the application's Secret holds the new version beside the old one",
 		Check: func(_ context.Context, rec Record) (State, error) {
@@ -42,8 +44,9 @@ func (k *verifiers) publish() Step {
 // distribute has every verifier know the target.
 func (k *verifiers) distribute() Step {
 	return k.everywhere(spread{
-		name: StepDistribute, goal: "every pod accepts the new version",
-		fits: func(v View) bool { return v.Accepts(k.intent.To) },
+		name: StepDistribute, goal: "every pod accepts the new version", section: During,
+		reached: func(rec Record) bool { return rec.Latest().View.Accepts(k.intent.To) },
+		fits:    func(v View) bool { return v.Accepts(k.intent.To) },
 		want: func(rec Record, target Credential) Wanted {
 			want := Wanted{Accept: []Credential{target}}
 			if active, live := rec.Live[rec.Active()]; live && active.V != target.V {
@@ -83,8 +86,10 @@ func (k *verifiers) rollout() Step {
 // at which it was first seen that nobody issues under them any more.
 func (k *verifiers) outlive() Step {
 	return Step{
-		Name: StepDrain,
-		Goal: "everything issued under the old version has expired",
+		Name:    StepDrain,
+		Section: After,
+		Reached: func(rec Record) bool { return !rec.Marks[MarkIdle].IsZero() },
+		Goal:    "everything issued under the old version has expired",
 		Check: func(ctx context.Context, rec Record) (State, error) {
 			idle := k.mark(rec, MarkIdle)
 			switch {
@@ -133,8 +138,9 @@ func (k *verifiers) lifetime(ctx context.Context) (time.Duration, error) {
 // revoke takes the other versions out of the application's Secret.
 func (k *verifiers) revoke() Step {
 	return Step{
-		Name: StepRevoke,
-		Goal: "the application's Secret holds the new version alone",
+		Name:    StepRevoke,
+		Section: After,
+		Goal:    "the application's Secret holds the new version alone",
 		Check: func(_ context.Context, rec Record) (State, error) {
 			if !k.alone(rec.Latest().View) {
 				return rec.unpublished(fmt.Sprintf("%s still accepted", ids(rec.Others()))), nil
@@ -158,7 +164,8 @@ func (k *verifiers) alone(v View) bool { return slices.Equal(v.Accept, []Version
 // forget has every verifier refuse the other versions.
 func (k *verifiers) forget() Step {
 	step := k.everywhere(spread{
-		name: StepForget, goal: "no pod accepts the old version", fits: k.alone, settles: true,
+		name: StepForget, goal: "no pod accepts the old version", section: After, fits: k.alone, settles: true,
+		reached: func(rec Record) bool { return k.alone(rec.Latest().View) && !rec.Marks[MarkIdle].IsZero() },
 		want: func(rec Record, target Credential) Wanted {
 			want := Wanted{Accept: []Credential{target}, Urgent: k.intent.Compromised}
 			for _, c := range rec.Others() {
@@ -178,8 +185,9 @@ func (k *verifiers) forget() Step {
 // retire forgets the values of the other versions.
 func (k *verifiers) retire() Step {
 	return Step{
-		Name: StepRetire,
-		Goal: "the old version is gone from the record",
+		Name:    StepRetire,
+		Section: After,
+		Goal:    "the old version is gone from the record",
 		Check: func(_ context.Context, rec Record) (State, error) {
 			if !rec.Standby() {
 				return State{Phase: ToDo, Note: fmt.Sprintf("%s still on record", ids(rec.Others()))}, nil

@@ -47,7 +47,7 @@ func TestActivateLooksAgainOnTheWayBack(t *testing.T) {
 			return -1
 		}
 		f.workloads[0].Pods = append(f.workloads[0].Pods, aPod("late", 0, noon))
-		r := Runner{Store: store, Intent: i, Steps: list}
+		r := Runner{Ledger: store, Intent: i, Mine: i.Mine, Steps: list}
 		next, s, err := r.Advance(t.Context(), at(StepActivate))
 		active := store.rec.Active() == i.To
 		if err != nil || active == i.Back || i.Back && next != at(StepDistribute) {

@@ -298,7 +298,7 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 		steps = s.Sabotage(steps)
 	}
 	return &rotation.Runner{
-		Store: op, Intent: i, Steps: steps, Now: now,
+		Ledger: op, Intent: i, Mine: i.Mine, Steps: steps, Now: now,
 		Consent: func(context.Context, rotation.Question) error { return nil },
 	}
 }
