@@ -114,7 +114,7 @@ func told(t *testing.T, events []rotation.Event, r rotation.Result, err error) (
 	t.Helper()
 	heard := make(chan notify.Message, 10)
 	o := &opened{
-		Rotation: rotation.Rotation{Target: "orders", Options: rotation.Options{Now: time.Now}},
+		Rotation: rotation.Rotation{Target: "orders", Setup: rotation.Setup{Environment: rotation.Environment{Now: time.Now}}},
 		clients:  &kube.Clients{Context: "prod", Namespace: "shop"}, namespace: "shop", who: "alice",
 		tellers: []teller{{"test", config.OutputNotify, func(_ context.Context, m notify.Message) error {
 			heard <- m

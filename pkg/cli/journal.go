@@ -52,7 +52,7 @@ func journalOf(in opening, pods []corev1.Pod, server *postgres.Server) *journal 
 	return j
 }
 
-// missed is who was turned away with one of refused since then, the first one first. It is a [rotation.Options]' Missed.
+// missed is who was turned away with one of refused since then, the first one first. It is a [rotation.Environment]'s Missed.
 func (j *journal) missed(ctx context.Context, since time.Time, refused []rotation.Credential) ([]rotation.Refusal, error) {
 	if now := j.now(); !now.Before(j.next) {
 		j.next = now.Add(journalPause)

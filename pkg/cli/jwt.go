@@ -134,11 +134,14 @@ func keyHolder(ctx context.Context, in opening) (*opened, workload.Across) {
 	o := &opened{clients: in.clients, target: in.target, namespace: in.namespace}
 	o.onClose(stop)
 	o.Rotation = rotation.Rotation{
-		Target:  in.target.Name,
-		Parts:   rotation.Parts{Consumers: consumers},
-		Options: rotation.Options{Window: observationWindow, Skew: clockSkew, Now: in.clients.Now, Who: consumers.PodAt},
-		Limit:   effectLimit,
-		Wake:    consumers.Changes(watched),
+		Target: in.target.Name,
+		Setup: rotation.Setup{
+			Parts:       rotation.Parts{Consumers: consumers},
+			Policy:      rotation.Policy{Window: observationWindow, Skew: clockSkew},
+			Environment: rotation.Environment{Now: in.clients.Now, Who: consumers.PodAt},
+		},
+		Limit: effectLimit,
+		Wake:  consumers.Changes(watched),
 	}
 	return o, consumers
 }

@@ -212,7 +212,7 @@ func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Tim
 	if rec.Standby() {
 		return
 	}
-	s.Phase = rotation.PhaseOf(engineOf(t.Kind).outline(*i), rec)
+	s.Phase = rotation.PhaseOf(engineOf(t.Kind).outline, rec)
 	s.From, s.To, s.Back, s.Compromised, s.By, s.Since = i.From, i.To, i.Back, i.Compromised, i.By, i.At
 }
 

@@ -48,7 +48,7 @@ func TestGlanceTellsWhatALookTells(t *testing.T) {
 				ids += fmt.Sprintf(" %v=%s", v, r.Live[v].ID)
 			}
 			return fmt.Sprintf("active %v, standby %v, phase %q, changed %v, live%s, gone %v, finished %v",
-				r.Active(), r.Standby(), rotation.PhaseOf(rotation.ServerOutline(rotation.Intent{}), r), r.Changed(), ids, versions(r.Gone), r.Finished())
+				r.Active(), r.Standby(), rotation.PhaseOf(rotation.ServerOutline, r), r.Changed(), ids, versions(r.Gone), r.Finished())
 		}
 		if diff := cmp.Diff(said(want), said(got)); diff != "" {
 			t.Errorf("%s: %s", when, diff)

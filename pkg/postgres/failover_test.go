@@ -71,7 +71,7 @@ func (p *pair) operator(s *Server) *operator {
 	o := &operator{}
 	o.Rotation = rotation.Rotation{
 		Target:  "postgres",
-		Parts:   rotation.Parts{System: s, Store: newShelf(p.current), Consumers: nobody{}},
+		Setup:   rotation.Setup{Parts: rotation.Parts{System: s, Store: newShelf(p.current), Consumers: nobody{}}},
 		Consent: func(context.Context, rotation.Question) error { return nil },
 		Emit:    func(e rotation.Event) { o.heard = append(o.heard, e) },
 		Timeout: time.Second,

@@ -13,7 +13,7 @@ import (
 )
 
 // Refused is who tried to come in as one of cs since then and was turned away, by ACL LOG of every node that can be reached; an error says
-// why that is not all. It is a [rotation.Options]' Missed. Since when somebody tries is known as far as this Server has been asked
+// why that is not all. It is a [rotation.Environment]'s Missed. Since when somebody tries is known as far as this Server has been asked
 // before: the log has the last try alone, and of several who try one name within a minute, the last of them.
 func (s *Server) Refused(ctx context.Context, since time.Time, cs []rotation.Credential) (all []rotation.Refusal, err error) {
 	err = s.with(ctx, func(ctx context.Context, fl *fleet) error {

@@ -4,13 +4,66 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // acceptor is a rotation whose system is told by us what to accept.
 type acceptor struct {
 	*overlap
 	server Server
+}
+
+// list is its checklist. Where the server keeps one value at a time ([Single]), the old one is refused from install on: waiting
+// for its users would protect nobody.
+func (a *acceptor) list() []Step {
+	list := []Step{a.decision.begin(), a.stage(), a.install()}
+	if a.tries {
+		list = append(list, a.canaries.step())
+	}
+	list = append(list, a.activate().step())
+	if a.pods.cut != nil {
+		return append(list, a.revoke(), a.rollout().step(), a.retire())
+	}
+	list = append(list, a.rollout().step())
+	if a.gates != nil {
+		list = append(list, a.gates.verify())
+	}
+	if a.drains() {
+		list = append(list, a.users.drain())
+	}
+	list = append(list, a.revoke())
+	if !a.intent.Compromised {
+		list = append(list, a.soaking.step())
+	}
+	return append(list, a.retire())
+}
+
+// drains says whether the users of the other versions are waited for.
+func (a *acceptor) drains() bool { return !a.intent.Compromised && a.gap == "" }
+
+// rollout has every pod hold the target. Users of the other versions are looked for while their last pods end.
+func (a *acceptor) rollout() spread {
+	rollout := a.onTarget()
+	if a.drains() {
+		rollout.ending = a.users.glimpse
+	}
+	return rollout
+}
+
+// activate hands the target out alone: what others hold is still accepted.
+func (a *acceptor) activate() activation {
+	step := activation{core: a.core, view: func(Record) View { return only(a.intent.To) }}
+	if a.gap == "" { // else install has looked
+		step.well = a.ready(a.stillKnown)
+	}
+	return step
+}
+
+// stillKnown is true: whoever holds an edition says nothing of what the server accepts.
+func (*acceptor) stillKnown([]Edition) bool { return true }
+
+// cutWarning is what is said of ending pods at once before it is agreed to.
+func (a *acceptor) cutWarning() string {
+	return "; the server refuses it before the pods have the new one, and all of them are ended at once: an outage until new ones are ready"
 }
 
 // install has the target accepted at every place, beside the others.
@@ -36,8 +89,8 @@ func (a *acceptor) install() Step {
 		},
 		Plan: a.plan(EffectInstall),
 	}
-	if a.gap() != "" {
-		step.Guard = a.ready // what would hold activate up must not do so within the gap
+	if a.gap != "" {
+		step.Guard = a.ready(a.stillKnown) // what would hold activate up must not do so within the gap
 	}
 	return step
 }
@@ -75,13 +128,6 @@ func doubtOf(phase Phase, wanted []Status) string {
 		return ConsentUnproven
 	}
 	return ConsentUnrefused
-}
-
-func (p Standing) note() string {
-	if p.Proof == "" {
-		return string(p.Status)
-	}
-	return fmt.Sprintf("%s (%s)", p.Status, p.Proof)
 }
 
 // judge is the phase that a status means where wanted are the ones to reach.
@@ -153,7 +199,7 @@ func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 }
 
 func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (State, error) {
-	s, err := a.standing(ctx, a.left(c), Quarantined, Absent)
+	s, err := a.standing(ctx, a.bare(c), Quarantined, Absent)
 	if err != nil {
 		return State{}, err
 	}
@@ -165,20 +211,10 @@ func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (Sta
 	return s, nil
 }
 
-// left is c as it is looked at to see whether it is refused: by its name alone, whatever password it comes in with. Trying its
-// value would open sessions of the very credential that nobody is to use. Only where all versions have one name, the value
-// tells them apart.
-func (a *acceptor) left(c Credential) Credential {
-	if !a.oneID() {
-		c.Value = Secret{}
-	}
-	return c
-}
-
 // isUnused wants no session of c. Where all versions have one name a session does not show which of them opened it, and one
 // that is open stays: that was agreed to with the gap, or at drain.
 func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
-	if a.oneID() {
+	if a.oneID {
 		return nil
 	}
 	use, err := a.server.InUse(ctx, c)
@@ -187,7 +223,7 @@ func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 	}
 	if !use.Known {
 		s.worsen(true, Doubtful)
-		s.Items = append(s.Items, Item{Name: c.ID, Phase: Doubtful, Note: a.untold(), Consent: ConsentUsers})
+		s.Items = append(s.Items, Item{Name: c.ID, Phase: Doubtful, Note: a.untold, Consent: ConsentUsers})
 	}
 	s.worsen(len(use.Silent) > 0, Waiting)
 	s.worsen(len(use.Sessions) > 0, ToDo)
@@ -196,7 +232,7 @@ func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 
 func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 	for _, c := range a.apart(rec) {
-		s, err := a.standing(ctx, a.left(c), Absent)
+		s, err := a.standing(ctx, a.bare(c), Absent)
 		if err != nil {
 			return err
 		}
@@ -207,39 +243,28 @@ func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 			return err
 		}
 	}
-	return a.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkQuarantined, a.Now()) })
-}
-
-// mark is a time on record; zero where there is none, or where it is in the future: nothing would ever come after it.
-func (o *overlap) mark(rec Record, name string) time.Time {
-	at := rec.Marks[name]
-	if !at.IsZero() && at.Sub(o.Now()) > ahead {
-		return time.Time{}
-	}
-	return at
-}
-
-// marked is marks with one more.
-func marked(marks map[string]time.Time, name string, at time.Time) map[string]time.Time {
-	next := map[string]time.Time{name: at}
-	for k, v := range marks {
-		if k != name {
-			next[k] = v
-		}
-	}
-	return next
+	return a.noteMark(ctx, rec, MarkQuarantined)
 }
 
 // retire removes the other versions from the server and forgets their values: from here there is no way back.
 func (a *acceptor) retire() Step {
 	return Step{
-		Name:     StepRetire,
-		Section:  After,
-		Reached:  erasing,
-		Goal:     "the old version is gone, from the server and from the record",
-		Check:    a.isRetired,
-		Apply:    a.erase,
-		Plan:     a.plan(EffectErase),
+		Name:    StepRetire,
+		Section: After,
+		Reached: erasing,
+		Goal:    "the old version is gone, from the server and from the record",
+		Check: func(ctx context.Context, rec Record) (State, error) {
+			s, err := a.isRetired(ctx, rec)
+			if err != nil {
+				return s, err
+			}
+			return a.counting.check(ctx, s)
+		},
+		Apply: a.erase,
+		Plan: func(ctx context.Context, rec Record) ([]string, error) {
+			lines, err := a.plan(EffectErase)(ctx, rec)
+			return a.counting.plan(lines), err
+		},
 		Resurvey: true,
 		Final:    !a.intent.Compromised, // then there never was one
 	}
@@ -257,7 +282,7 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 		s := State{Phase: Done}
 		if !a.shares(rec, c) {
 			var err error
-			if s, err = a.standing(ctx, a.left(c), Absent); err != nil {
+			if s, err = a.standing(ctx, a.bare(c), Absent); err != nil {
 				return State{}, err
 			}
 		}
@@ -266,8 +291,8 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 		all.worsen(s.Phase != Done, s.Phase)
 		all.Items = append(all.Items, s.Items...)
 	}
-	if s, shared := a.System.(Shared); shared && s.Left() != "" {
-		all.Note += "; " + s.Left()
+	if a.left != "" {
+		all.Note += "; " + a.left
 	}
 	if all.Phase != Done {
 		all.Note = fmt.Sprintf("%s still there", ids(rec.Others()))
@@ -294,7 +319,7 @@ func (a *acceptor) eraseAt(ctx context.Context, rec Record, c Credential) error 
 	if a.shares(rec, c) {
 		return nil
 	}
-	s, err := a.standing(ctx, a.left(c), Absent)
+	s, err := a.standing(ctx, a.bare(c), Absent)
 	_, live := rec.Live[c.V]
 	if err != nil || s.Phase == Done && !live {
 		return err

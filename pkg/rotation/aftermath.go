@@ -22,17 +22,15 @@ type Aftermath interface {
 // observed later.
 const MarkEnded = "ended"
 
-// endWarning is what is said of the aftermath before it is agreed to.
-func (o *overlap) endWarning() string {
-	if o.Aftermath == nil {
-		return ""
-	}
-	return o.Aftermath.Warning()
+// sessions are those that were opened with a leaked value.
+type sessions struct {
+	core
+	aftermath Aftermath
 }
 
-// sessions ends what was opened with the leaked value. Not before every pod refuses it: a list of tokens that are not to be
+// step ends what was opened with the leaked value. Not before every pod refuses it: a list of tokens that are not to be
 // accepted any more may stand beside the sessions, and would let them in again if it went first.
-func (k *verifiers) sessions() Step {
+func (k sessions) step() Step {
 	ended := ""
 	return Step{
 		Name:    StepSessions,
@@ -54,16 +52,16 @@ func (k *verifiers) sessions() Step {
 				return fmt.Errorf("ending sessions: %w", err)
 			}
 			ended = what
-			return k.Store.Note(ctx, rec.Revision, func(r *Record) { r.Marks = marked(r.Marks, MarkEnded, k.Now()) })
+			return k.noteMark(ctx, rec, MarkEnded)
 		},
-		Plan:     func(ctx context.Context, _ Record) ([]string, error) { return k.Aftermath.Look(ctx) },
+		Plan:     func(ctx context.Context, _ Record) ([]string, error) { return k.aftermath.Look(ctx) },
 		Resurvey: true,
 		Long:     true,
 	}
 }
 
 // endAll ends what came of a leaked value, for as long as that gets on.
-func (k *verifiers) endAll(ctx context.Context) (what string, _ error) {
+func (k sessions) endAll(ctx context.Context) (what string, _ error) {
 	some := func() error {
 		ctx, cancel := context.WithTimeout(ctx, someTime)
 		defer cancel()
@@ -71,7 +69,7 @@ func (k *verifiers) endAll(ctx context.Context) (what string, _ error) {
 			return err
 		}
 		var err error
-		what, err = k.Aftermath.End(ctx)
+		what, err = k.aftermath.End(ctx)
 		return err
 	}
 	for {

@@ -29,7 +29,7 @@ func TestWhatIsArrivingIsWaitedFor(t *testing.T) {
 		rec.Editions, rec.Arriving, rec.Behind = editions(c.views...), arriving, c.behind
 		store := &ledger{rec: rec}
 		k.Store, k.Now = store, time.Now
-		list := Overlap(k.Parts, toSecond, k.Options)
+		list := Overlap(k.Setup, toSecond)
 		step := list[slices.IndexFunc(list, func(s Step) bool { return s.Name == c.step })]
 		r := Runner{Ledger: store, Intent: toSecond, Mine: toSecond.Mine, Steps: []Step{step}}
 		_, s, err := r.Advance(t.Context(), 0)

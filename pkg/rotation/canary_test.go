@@ -33,7 +33,8 @@ func (c *cage) Plan(context.Context) ([]string, error) { return nil, nil }
 
 // trial is a rotation from v1 to v2 that is about to have a canary.
 type trial struct {
-	*overlap
+	made
+	parts    *overlap
 	cage     *cage
 	now      time.Time
 	sessions []Session
@@ -43,10 +44,12 @@ type trial struct {
 func newTrial(i Intent) *trial {
 	t := &trial{cage: &cage{}, now: noon}
 	t.rec = Record{Intent: &i, Live: live(1, 2), Editions: editions(only(1))}
-	t.overlap = &overlap{
-		Parts: Parts{System: heard{sessions: &t.sessions}, Store: decided{intent: i}, Consumers: &fleet{}}, intent: i,
-		Options: Options{Canary: t.cage, TryFirst: true, Skew: time.Second, Now: func() time.Time { return t.now }},
-	}
+	t.made = made{Setup{
+		Parts:       Parts{System: heard{sessions: &t.sessions}, Store: decided{intent: i}, Consumers: &fleet{}},
+		Policy:      Policy{TryFirst: true, Skew: time.Second},
+		Environment: Environment{Canary: t.cage, Now: func() time.Time { return t.now }},
+	}, i}
+	t.parts = t.overlap()
 	return t
 }
 
@@ -80,14 +83,14 @@ var toSecond = Intent{From: 1, To: 2, Attempt: 1}
 // A canary is no proof before it is ready and the server has a session of the new version from it.
 func TestACanaryHasToBeSeenAtTheServer(t *testing.T) {
 	c := newTrial(toSecond)
-	c.want(t, c.canary(), ToDo, "no pod has tried v2")
-	c.apply(t, c.canary())
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: starting")
+	c.want(t, c.parts.canaries.step(), ToDo, "no pod has tried v2")
+	c.apply(t, c.parts.canaries.step())
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: starting")
 	c.cage.pods[0].Ready, c.cage.pods[0].Addresses = true, []string{"10.0.0.9"}
 	c.sessions = []Session{{Address: "10.0.0.8", Since: noon.Add(time.Second)}, {Address: "10.0.0.9", Since: noon.Add(-time.Hour)}}
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
 	c.sessions[0].Address = "10.0.0.9"
-	c.want(t, c.canary(), Done, "a copy of deployment/backend: ready, with 1 sessions of loginv2")
+	c.want(t, c.parts.canaries.step(), Done, "a copy of deployment/backend: ready, with 1 sessions of loginv2")
 	if c.cage.started != 1 {
 		t.Errorf("started %d", c.cage.started)
 	}
@@ -96,11 +99,11 @@ func TestACanaryHasToBeSeenAtTheServer(t *testing.T) {
 // An application that connects only when it is asked for something, or by way of a pooler, is not seen: that is asked for.
 func TestACanaryThatIsNotSeenIsUnproven(t *testing.T) {
 	c := newTrial(toSecond)
-	c.apply(t, c.canary())
+	c.apply(t, c.parts.canaries.step())
 	c.cage.pods[0].Ready = true
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
 	c.now = c.now.Add(canaryPatience)
-	if s, err := c.canary().Check(t.Context(), c.rec); err != nil || s.Phase != Doubtful {
+	if s, err := c.parts.canaries.step().Check(t.Context(), c.rec); err != nil || s.Phase != Doubtful {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -108,40 +111,40 @@ func TestACanaryThatIsNotSeenIsUnproven(t *testing.T) {
 // How long a canary may be unseen counts anew when it was not ready in between: it has had no time to connect since.
 func TestACanaryThatStartsAgainHasItsTimeAgain(t *testing.T) {
 	c := newTrial(toSecond)
-	c.apply(t, c.canary())
+	c.apply(t, c.parts.canaries.step())
 	for _, problem := range []string{"", "CrashLoopBackOff: exit code 1"} {
 		c.cage.pods[0].Ready, c.cage.pods[0].Problem = true, ""
-		c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
+		c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
 		c.cage.pods[0].Ready, c.cage.pods[0].Problem = false, problem
 		c.now = c.now.Add(canaryPatience)
-		c.want(t, c.canary(), Waiting, "a copy of deployment/backend: "+cmp.Or(problem, "starting"))
+		c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: "+cmp.Or(problem, "starting"))
 	}
 	c.cage.pods[0].Ready, c.cage.pods[0].Problem = true, ""
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: ready; no session of loginv2 yet")
 }
 
 // What ails a canary may pass. What stays ends the rotation before anybody was handed the new version.
 func TestACanaryThatStaysUnwellFails(t *testing.T) {
 	c := newTrial(toSecond)
-	c.apply(t, c.canary())
+	c.apply(t, c.parts.canaries.step())
 	c.cage.pods[0].Problem = "CrashLoopBackOff: exit code 1"
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
 	c.now = c.now.Add(canaryPatience - time.Second)
 	c.cage.pods[0].Problem = ""
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: starting")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: starting")
 	c.cage.pods[0].Problem = "CrashLoopBackOff: exit code 1"
 	c.now = c.now.Add(time.Minute)
-	c.want(t, c.canary(), Waiting, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
+	c.want(t, c.parts.canaries.step(), Waiting, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
 	c.now = c.now.Add(canaryPatience)
-	c.want(t, c.canary(), Failed, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
+	c.want(t, c.parts.canaries.step(), Failed, "a copy of deployment/backend: CrashLoopBackOff: exit code 1")
 }
 
 // The canary of an attempt that was taken back says nothing about another value.
 func TestACanaryOfAnotherAttemptIsReplaced(t *testing.T) {
 	c := newTrial(Intent{From: 1, To: 2, Attempt: 3})
 	c.cage.pods = []CanaryPod{{Pod: Pod{Name: "earlier", Ready: true}, Attempt: 1}}
-	c.want(t, c.canary(), ToDo, "no pod has tried v2")
-	c.apply(t, c.canary())
+	c.want(t, c.parts.canaries.step(), ToDo, "no pod has tried v2")
+	c.apply(t, c.parts.canaries.step())
 	if !slices.Equal(c.cage.ended, []string{"earlier"}) || c.cage.started != 1 {
 		t.Errorf("ended %v, started %d", c.cage.ended, c.cage.started)
 	}
@@ -150,15 +153,15 @@ func TestACanaryOfAnotherAttemptIsReplaced(t *testing.T) {
 // Once the new version is active the canary has nothing to say any more, and the rollout is not done before it is gone.
 func TestTheCanaryIsRemovedByTheRollout(t *testing.T) {
 	c := newTrial(toSecond)
-	c.apply(t, c.canary())
+	c.apply(t, c.parts.canaries.step())
 	c.rec.Editions = editions(only(1), only(2))
-	c.want(t, c.canary(), Done, "v2 is active")
-	c.want(t, c.rollout(), ToDo, "0 of 0 pods on v2")
+	c.want(t, c.parts.canaries.step(), Done, "v2 is active")
+	c.want(t, c.parts.onTarget().step(), ToDo, "0 of 0 pods on v2")
 	c.cage.pods[0].Terminating = true
-	c.want(t, c.rollout(), Waiting, "0 of 0 pods on v2")
+	c.want(t, c.parts.onTarget().step(), Waiting, "0 of 0 pods on v2")
 	c.cage.pods[0].Terminating = false
-	c.apply(t, c.rollout())
-	c.want(t, c.rollout(), Done, "0 of 0 pods on v2")
+	c.apply(t, c.parts.onTarget().step())
+	c.want(t, c.parts.onTarget().step(), Done, "0 of 0 pods on v2")
 	if !slices.Equal(c.cage.ended, []string{"canary"}) {
 		t.Errorf("ended %v", c.cage.ended)
 	}
@@ -175,9 +178,9 @@ func TestNothingIsTriedOnTheWayBackOrAfterALeak(t *testing.T) {
 		"on the way":     {Intent{From: 2, To: 1, Attempt: 2, Back: true}, true, false},
 		"after the leak": {Intent{From: 1, To: 2, Attempt: 1, Compromised: true}, true, false},
 	} {
-		o := newTrial(c.intent).overlap
+		o := newTrial(c.intent)
 		o.TryFirst = c.asked
-		has := slices.ContainsFunc(Overlap(o.Parts, c.intent, o.Options), func(s Step) bool { return s.Name == StepCanary })
+		has := slices.ContainsFunc(Overlap(o.Setup, c.intent), func(s Step) bool { return s.Name == StepCanary })
 		if has != c.want {
 			t.Errorf("%s: in the list is %v, want %v", name, has, c.want)
 		}

@@ -1,6 +1,9 @@
 package rotation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Workload is a consumer: something with a pod template that reads the application's Secret.
 // A pod that nothing controls is one too, with itself as its only pod.
@@ -102,4 +105,17 @@ func between(editions []Edition, first, last int) (views []View) {
 		return nil
 	}
 	return views
+}
+
+// knew says whether p may have been made before the newest edition was written. The API server dates both, to the second.
+func knew(p Pod, editions []Edition) bool {
+	if len(editions) == 0 {
+		return true
+	}
+	return !p.Created.After(editions[len(editions)-1].Written)
+}
+
+// allFit is true of at least one view and of all of them: no views is "could not tell".
+func allFit(views []View, fits func(View) bool) bool {
+	return len(views) > 0 && !slices.ContainsFunc(views, func(v View) bool { return !fits(v) })
 }

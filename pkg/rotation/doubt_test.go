@@ -52,15 +52,11 @@ func TestWhatIsNotProvenHasAKindOfItsOwn(t *testing.T) {
 	rec := Record{
 		Intent: &toSecond, Live: live(1, 2), Editions: editions(only(1), only(2)), Marks: map[string]time.Time{MarkQuarantined: noon},
 	}
-	users := func() *overlap {
-		return &overlap{
-			Parts: Parts{System: blind{}, Consumers: &fleet{}}, intent: toSecond, Options: Options{Now: func() time.Time { return noon }},
-		}
-	}
+	m := made{Setup{Parts: Parts{System: blind{}, Consumers: &fleet{}}, Environment: Environment{Now: func() time.Time { return noon }}}, toSecond}
 	for kind, step := range map[string]Step{
-		ConsentUsers:     users().drain(),
-		ConsentUnrefused: (&acceptor{users(), blind{}}).revoke(),
-		ConsentUnproven:  (&acceptor{users(), blind{}}).install(),
+		ConsentUsers:     m.overlap().users.drain(),
+		ConsentUnrefused: m.acceptor().revoke(),
+		ConsentUnproven:  m.acceptor().install(),
 	} {
 		s := newScript(t)
 		s.Steps = []Step{{Name: step.Name, Check: func(ctx context.Context, _ Record) (State, error) { return step.Check(ctx, rec) }}}

@@ -7,25 +7,37 @@ import (
 	"time"
 )
 
+// users are those of the other versions, as this run has seen them.
+type users struct {
+	core
+	logins
+	pods      *pods
+	who       func(ctx context.Context, address string) string // names who is no consumer; nil: nobody does
+	window    time.Duration                                    // how long nobody may be seen
+	terminate bool                                             // sessions of clients that are not known pods may be ended
+
+	quiet time.Time // since when this run has seen nobody
+}
+
 // drain waits until nobody uses the other versions: no session of any of them, on any node, over
 // an observation window, since none at one moment is only a sample.
-func (o *overlap) drain() Step {
+func (u *users) drain() Step {
 	return Step{
 		Name:       StepDrain,
 		Section:    After,
 		Goal:       "nobody uses the old version",
 		Stragglers: true,
-		Check:      o.isIdle,
-		Apply:      o.replaceStragglers,
+		Check:      u.isIdle,
+		Apply:      u.replaceStragglers,
 	}
 }
 
-func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
-	stragglers, err := o.stragglers(ctx, rec)
+func (u *users) isIdle(ctx context.Context, rec Record) (State, error) {
+	stragglers, err := u.stragglers(ctx, rec)
 	if err != nil || stragglers == nil {
-		return State{Phase: Doubtful, Note: o.untold(), Consent: ConsentUsers}, err
+		return State{Phase: Doubtful, Note: u.untold, Consent: ConsentUsers}, err
 	}
-	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(o.apart(rec)))}
+	s := State{Phase: Waiting, Note: fmt.Sprintf("%d sessions of %s", len(stragglers.all), ids(u.apart(rec)))}
 	for _, n := range stragglers.silent {
 		s.Note += "; who is connected to " + n.Where + " is not known"
 		s.Items = append(s.Items, Item{Name: n.Where, Phase: Waiting, Note: n.note()})
@@ -33,57 +45,41 @@ func (o *overlap) isIdle(ctx context.Context, rec Record) (State, error) {
 	for _, g := range stragglers.all {
 		s.Items = append(s.Items, Item{Name: g.name, Phase: Waiting, Note: g.note})
 	}
-	now := o.Now()
+	now := u.now()
 	switch {
 	case len(stragglers.pods) > 0:
 		s.Phase = ToDo
 	case len(stragglers.silent) > 0:
-	case len(stragglers.all) > 0 && !o.Terminate && published(rec):
-	case o.quiet.IsZero():
-		o.quiet = now
+	case len(stragglers.all) > 0 && !u.terminate && published(rec):
+	case u.quiet.IsZero():
+		u.quiet = now
 		fallthrough
 	default:
-		s.Until = o.quiet.Add(o.Window)
+		s.Until = u.quiet.Add(u.window)
 		if !now.Before(s.Until) {
 			s.Phase, s.Until = Done, time.Time{}
 		}
 		return s, nil
 	}
-	o.quiet = time.Time{}
+	u.quiet = time.Time{}
 	return s, nil
 }
 
 // glimpse looks for users of the other versions while their last pods end: a pod is there for a while after its sessions are over, and that
 // nobody was seen in it counts for the window of drain. What could not be told counts for nothing, and neither does what was seen before
 // a pod came back that is there to stay.
-func (o *overlap) glimpse(ctx context.Context, rec Record, only bool) {
-	if _, told := o.System.(Server); !told || o.intent.Compromised || o.gap() != "" {
-		return // there is no drain to come
-	}
+func (u *users) glimpse(ctx context.Context, rec Record, only bool) {
 	if !only {
-		o.quiet = time.Time{}
+		u.quiet = time.Time{}
 		return
 	}
-	use, err := o.inUse(ctx, rec)
+	use, err := u.inUse(ctx, rec)
 	switch {
 	case err != nil || !use.Known || len(use.Sessions)+len(use.Silent) > 0: // whose sessions they are does not count
-		o.quiet = time.Time{}
-	case o.quiet.IsZero():
-		o.quiet = o.Now()
+		u.quiet = time.Time{}
+	case u.quiet.IsZero():
+		u.quiet = u.now()
 	}
-}
-
-// shares says whether c has the very name of the target, as a password that somebody has changed by hand leaves it:
-// the server has forgotten c's value, and what took the name away would take the target away. Where all
-// versions have one name, the server tells them apart itself.
-func (o *overlap) shares(rec Record, c Credential) bool {
-	t, ok := rec.Target()
-	return ok && t.ID == c.ID && !o.oneID()
-}
-
-// apart are the versions to be left behind that do not share the target's name.
-func (o *overlap) apart(rec Record) []Credential {
-	return slices.DeleteFunc(rec.Others(), func(c Credential) bool { return o.shares(rec, c) })
 }
 
 // straggler is a session of an other version and whom it belongs to.
@@ -105,9 +101,9 @@ type podOf struct {
 }
 
 // inUse is who uses any of the other versions; not Known means that the system cannot tell of one of them.
-func (o *overlap) inUse(ctx context.Context, rec Record) (all Usage, err error) {
-	for _, c := range o.apart(rec) {
-		use, err := o.System.InUse(ctx, c)
+func (u *users) inUse(ctx context.Context, rec Record) (all Usage, err error) {
+	for _, c := range u.apart(rec) {
+		use, err := u.System.InUse(ctx, c)
 		if err != nil {
 			return Usage{}, fmt.Errorf("who uses %s: %w", c.ID, err)
 		}
@@ -121,8 +117,8 @@ func (o *overlap) inUse(ctx context.Context, rec Record) (all Usage, err error) 
 }
 
 // stragglers looks at every other version; nil means that the system cannot tell.
-func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
-	use, err := o.inUse(ctx, rec)
+func (u *users) stragglers(ctx context.Context, rec Record) (*stragglers, error) {
+	use, err := u.inUse(ctx, rec)
 	if err != nil || !use.Known {
 		return nil, err
 	}
@@ -131,12 +127,12 @@ func (o *overlap) stragglers(ctx context.Context, rec Record) (*stragglers, erro
 	if len(use.Sessions) == 0 {
 		return found, nil
 	}
-	workloads, err := o.Consumers.Workloads(ctx)
+	workloads, err := u.Consumers.Workloads(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range use.Sessions {
-		found.add(s, workloads, func() string { return o.who(ctx, s) })
+		found.add(s, workloads, func() string { return u.name(ctx, s) })
 	}
 	return found, nil
 }
@@ -150,10 +146,10 @@ func (g *stragglers) hush(silent []Standing) {
 	}
 }
 
-// who is whom a session belongs to that comes from no consumer.
-func (o *overlap) who(ctx context.Context, s Session) string {
-	if o.Who != nil && s.Address != "" && s.Pooler == "" {
-		if name := o.Who(ctx, s.Address); name != "" {
+// name is whom a session belongs to that comes from no consumer.
+func (u *users) name(ctx context.Context, s Session) string {
+	if u.who != nil && s.Address != "" && s.Pooler == "" {
+		if name := u.who(ctx, s.Address); name != "" {
 			return name + ", which does not read the Secret"
 		}
 	}
@@ -207,8 +203,8 @@ func (s Session) stranger(who string) straggler {
 
 // replaceStragglers ends pods that still use an other version although their labels say better: what they were
 // handed at their start was old. One pod of each workload at a time, and only while all others serve.
-func (o *overlap) replaceStragglers(ctx context.Context, rec Record) error {
-	found, err := o.stragglers(ctx, rec)
+func (u *users) replaceStragglers(ctx context.Context, rec Record) error {
+	found, err := u.stragglers(ctx, rec)
 	if err != nil || found == nil {
 		return err
 	}
@@ -217,32 +213,10 @@ func (o *overlap) replaceStragglers(ctx context.Context, rec Record) error {
 		if ended[g.w.Name] || g.w.Fixed || !g.w.Settled || g.w.ready() < g.w.Desired {
 			continue
 		}
-		if err := o.replace(ctx, g.w, g.p); err != nil {
+		if err := u.pods.replace(ctx, g.w, g.p); err != nil {
 			return fmt.Errorf("replacing pod %s, which still uses the old version: %w", g.p.Name, err)
 		}
 		ended[g.w.Name] = true
 	}
 	return nil
-}
-
-// published says whether an edition ever made one of the other versions active.
-func published(rec Record) bool {
-	for _, c := range rec.Others() {
-		if slices.ContainsFunc(rec.Editions, func(e Edition) bool { return e.View.Active == c.V }) {
-			return true
-		}
-	}
-	return false
-}
-
-// ids names credentials for people: "backend, backend_v2".
-func ids(cs []Credential) string {
-	if len(cs) == 0 {
-		return "any other version"
-	}
-	text := cs[0].ID
-	for _, c := range cs[1:] {
-		text += ", " + c.ID
-	}
-	return text
 }

@@ -29,10 +29,11 @@ func TestDrainIsWatchedWhileTheLastPodsEnd(t *testing.T) {
 	fresh := aPod("new", 2, now.Add(-time.Minute))
 	consumers := &fleet{workloads: []Workload{{Name: "deployment/backend", Edition: 2, Desired: 1, Settled: true, Pods: []Pod{old, fresh}}}}
 	server := &watched{}
-	o := &overlap{
-		Parts:   Parts{System: server, Store: decided{intent: i}, Consumers: consumers},
-		Options: Options{Window: time.Second, Skew: time.Second, Now: func() time.Time { return now }}, intent: i,
-	}
+	m := made{Setup{
+		Parts:  Parts{System: server, Store: decided{intent: i}, Consumers: consumers},
+		Policy: Policy{Window: time.Second, Skew: time.Second}, Environment: Environment{Now: func() time.Time { return now }},
+	}, i}
+	a := m.acceptor()
 	es := editions(only(1), only(2))
 	es[1].Written = now.Add(-2 * time.Minute)
 	rec := Record{Intent: &i, Live: live(1, 2), Editions: es}
@@ -55,23 +56,23 @@ func TestDrainIsWatchedWhileTheLastPodsEnd(t *testing.T) {
 		{"nobody", nil, nil, Done},
 	} {
 		server.sessions, server.err = c.sessions, c.err
-		if got := look(o.rollout()); got != Waiting {
+		if got := look(a.rollout().step()); got != Waiting {
 			t.Fatalf("%s: the rollout is %s", c.name, got)
 		}
 		server.sessions, server.err = nil, nil
 		now = now.Add(time.Second)
-		if got := look(o.drain()); got != c.drain {
+		if got := look(a.users.drain()); got != c.drain {
 			t.Errorf("%s, a second before: drain is %s, want %s", c.name, got, c.drain)
 		}
-		o.quiet = time.Time{}
+		a.users.quiet = time.Time{}
 	}
-	look(o.rollout())
-	if o.quiet.IsZero() {
+	look(a.rollout().step())
+	if a.users.quiet.IsZero() {
 		t.Fatal("nobody was seen, and that does not count")
 	}
 	consumers.workloads[0].Pods[0].Terminating = false // one that has come back, or has yet to be ended
-	look(o.rollout())
-	if !o.quiet.IsZero() {
+	look(a.rollout().step())
+	if !a.users.quiet.IsZero() {
 		t.Error("what was seen before counts, although a pod is there to stay")
 	}
 }

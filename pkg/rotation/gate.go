@@ -37,8 +37,18 @@ type watch struct {
 	good, bad time.Time // since when it has been so; zero while it is not
 }
 
+// gates are those of one rotation, with what this run has seen of each. It is nil where none are looked at.
+type gates struct {
+	all    []Gate
+	leaked bool // what has leaked waits for none of them
+	now    func() time.Time
+	skips  skips
+
+	watches []watch
+}
+
 // verify has the application well on the new version before anything is taken from it.
-func (o *overlap) verify() Step {
+func (g *gates) verify() Step {
 	return Step{
 		Name:    StepVerify,
 		Section: During,
@@ -48,31 +58,28 @@ func (o *overlap) verify() Step {
 			if _, staged := rec.Target(); staged && !rec.leaving() {
 				return State{Phase: Done, Note: "nothing is left to be taken away"}, nil // how it fares today is no matter of a rotation that is over
 			}
-			return o.isWell(ctx, rec, freshLook)
+			return g.check(ctx, rec, freshLook)
 		},
 		Plan: func(context.Context, Record) (lines []string, err error) {
-			for _, g := range o.Gates {
-				lines = append(lines, fmt.Sprintf("look at %s: %s", g.Name, g.Want))
+			for _, one := range g.all {
+				lines = append(lines, fmt.Sprintf("look at %s: %s", one.Name, one.Want))
 			}
 			return lines, nil
 		},
-		Skip: o.skip,
+		Skip: g.skips.skip,
 	}
 }
 
-// gated says whether gates are looked at. Nothing holds up the way back.
-func (o *overlap) gated() bool { return len(o.Gates) > 0 && !o.intent.Back }
-
-// isWell looks at all gates, those aside that were looked at less than fresh ago. What has leaked waits for none of them.
-func (o *overlap) isWell(ctx context.Context, rec Record, fresh time.Duration) (State, error) {
-	o.look(ctx, rec, fresh)
+// check looks at all gates, those aside that were looked at less than fresh ago. What has leaked waits for none of them.
+func (g *gates) check(ctx context.Context, rec Record, fresh time.Duration) (State, error) {
+	g.look(ctx, rec, fresh)
 	if ctx.Err() != nil {
 		return State{}, context.Cause(ctx)
 	}
 	s := State{Phase: Done}
 	passed, openEnd := 0, false
-	for i, g := range o.Gates {
-		item, until := o.judged(rec, g, &o.watches[i])
+	for i, one := range g.all {
+		item, until := g.judged(rec, one, &g.watches[i])
 		s.worsen(item.Phase != Skipped, item.Phase)
 		s.Items = append(s.Items, item)
 		switch {
@@ -84,35 +91,35 @@ func (o *overlap) isWell(ctx context.Context, rec Record, fresh time.Duration) (
 			s.Until = until
 		}
 	}
-	s.Note = fmt.Sprintf("%d of %d gates passed", passed, len(o.Gates))
+	s.Note = fmt.Sprintf("%d of %d gates passed", passed, len(g.all))
 	if s.Phase != Waiting || openEnd {
 		s.Until = time.Time{}
 	}
-	if o.intent.Compromised && s.Phase != Done {
+	if g.leaked && s.Phase != Done {
 		s.Phase, s.Until, s.Note = Done, time.Time{}, s.Note+"; a value that has leaked waits for none"
 	}
 	return s, nil
 }
 
 // look looks at the gates that were not looked at lately, all at once: none waits for another one's answer.
-func (o *overlap) look(ctx context.Context, rec Record, fresh time.Duration) {
-	if o.watches == nil {
-		o.watches = make([]watch, len(o.Gates))
+func (g *gates) look(ctx context.Context, rec Record, fresh time.Duration) {
+	if g.watches == nil {
+		g.watches = make([]watch, len(g.all))
 	}
 	var all sync.WaitGroup
-	for i, g := range o.Gates {
-		w := &o.watches[i]
-		if _, skipped := rec.Skipped[g.Name]; skipped || !w.looked.IsZero() && o.Now().Sub(w.looked) < fresh {
+	for i, one := range g.all {
+		w := &g.watches[i]
+		if _, skipped := rec.Skipped[one.Name]; skipped || !w.looked.IsZero() && g.now().Sub(w.looked) < fresh {
 			continue
 		}
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, lookLimit)
 			defer cancel()
-			item, err := g.Look(ctx, rec)
+			item, err := one.Look(ctx, rec)
 			if err != nil {
 				item = Item{Phase: Waiting, Note: "not known: " + err.Error()}
 			}
-			w.saw(item, o.Now())
+			w.saw(item, g.now())
 		})
 	}
 	all.Wait()
@@ -134,27 +141,27 @@ func (w *watch) saw(item Item, now time.Time) {
 }
 
 // judged is what is to be made of a gate, given for how long it has been as it is; with the end of a wait that ends by itself.
-func (o *overlap) judged(rec Record, g Gate, w *watch) (item Item, until time.Time) {
+func (g *gates) judged(rec Record, gate Gate, w *watch) (item Item, until time.Time) {
 	item = w.item
-	item.Name, item.MaySkip, item.Consent = g.Name, true, ConsentUnknownGate
-	if by, skipped := rec.Skipped[g.Name]; skipped {
-		return Item{Name: g.Name, Phase: Skipped, Note: by.note(), MaySkip: true}, time.Time{}
+	item.Name, item.MaySkip, item.Consent = gate.Name, true, ConsentUnknownGate
+	if by, skipped := rec.Skipped[gate.Name]; skipped {
+		return Item{Name: gate.Name, Phase: Skipped, Note: by.note(), MaySkip: true}, time.Time{}
 	}
-	now := o.Now()
+	now := g.now()
 	switch {
-	case item.Phase == Done && now.Before(w.good.Add(g.Hold)):
-		item.Phase, until = Waiting, w.good.Add(g.Hold)
-		item.Note += fmt.Sprintf("; to stay so for %v", g.Hold)
-	case item.Phase == Failed && now.Before(w.bad.Add(g.Patience)):
-		item.Phase, until = Waiting, w.bad.Add(g.Patience)
+	case item.Phase == Done && now.Before(w.good.Add(gate.Hold)):
+		item.Phase, until = Waiting, w.good.Add(gate.Hold)
+		item.Note += fmt.Sprintf("; to stay so for %v", gate.Hold)
+	case item.Phase == Failed && now.Before(w.bad.Add(gate.Patience)):
+		item.Phase, until = Waiting, w.bad.Add(gate.Patience)
 	}
 	return item, until
 }
 
-// watched is a wait in which gates are looked at too: one that fails ends it, one that is not good makes it longer. What
+// during is a wait in which gates are looked at too: one that fails ends it, one that is not good makes it longer. What
 // could not be proven was agreed to before.
-func (o *overlap) watched(ctx context.Context, rec Record, s State) (State, error) {
-	well, err := o.isWell(ctx, rec, settledLook)
+func (g *gates) during(ctx context.Context, rec Record, s State) (State, error) {
+	well, err := g.check(ctx, rec, settledLook)
 	if err != nil {
 		return State{}, err
 	}

@@ -10,18 +10,20 @@ import (
 
 // health is a gate whose findings are set by a test, and the clock by which they are judged.
 type health struct {
-	*overlap
-	now  time.Time
-	item Item
-	err  error
-	rec  Record
+	made
+	parts *overlap
+	now   time.Time
+	item  Item
+	err   error
+	rec   Record
 }
 
 func newHealth(i Intent, g Gate) *health {
 	h := &health{now: noon, item: Item{Phase: Done, Note: "0.1"}, rec: Record{Intent: &i, Live: live(1, 2), Editions: editions(only(1), only(2))}}
 	g.Name = "errors"
 	g.Look = func(context.Context, Record) (Item, error) { return h.item, h.err }
-	h.overlap = &overlap{intent: i, Options: Options{Gates: []Gate{g}, Soak: time.Hour, Now: func() time.Time { return h.now }}}
+	h.made = made{Setup{Policy: Policy{Soak: time.Hour}, Environment: Environment{Gates: []Gate{g}, Now: func() time.Time { return h.now }}}, i}
+	h.parts = h.overlap()
 	return h
 }
 
@@ -29,7 +31,7 @@ func newHealth(i Intent, g Gate) *health {
 func (h *health) after(t *testing.T, d time.Duration) State {
 	t.Helper()
 	h.now = h.now.Add(d)
-	s, err := h.verify().Check(context.Background(), h.rec)
+	s, err := h.parts.gates.verify().Check(context.Background(), h.rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestGatesStopNoLeakAndNoWayBack(t *testing.T) {
 		t.Errorf("compromised: %s, %+v; want it done, and the gate shown as failed", s.Phase, s.Items)
 	}
 	for _, back := range []bool{false, true} {
-		list := Overlap(Parts{System: struct{ Server }{}}, Intent{From: 1, To: 2, Attempt: 1, Back: back}, h.Options)
+		list := Overlap(Setup{Parts: Parts{System: struct{ Server }{}}, Environment: h.Environment}, Intent{From: 1, To: 2, Attempt: 1, Back: back})
 		if has := slices.ContainsFunc(list, func(s Step) bool { return s.Name == StepVerify }); has == back {
 			t.Errorf("back %v: verify is in the list: %v", back, has)
 		}
@@ -113,7 +115,7 @@ func TestGatesAreWatchedWhileTheOldVersionIsRefused(t *testing.T) {
 	look := func() State {
 		t.Helper()
 		h.now = h.now.Add(settledLook)
-		s, err := h.soak().Check(context.Background(), h.rec)
+		s, err := h.parts.soaking.step().Check(context.Background(), h.rec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +153,7 @@ func gated(t *testing.T, phase *Phase) *script {
 			}
 			return State{Phase: *phase, Items: []Item{item}}, nil
 		},
-		Skip: (&overlap{Parts: Parts{Store: s.store}, Options: Options{Now: time.Now, Want: Want{By: "alice"}}}).skip,
+		Skip: skips{s.store, "alice", time.Now}.skip,
 	}}
 	return s
 }
@@ -229,14 +231,13 @@ func TestBeginningWithoutABackupIsRecorded(t *testing.T) {
 	store := &preview{Store: nothing{}, now: time.Now}
 	var asked []string
 	r := Rotation{
-		Parts: Parts{Store: store},
-		Options: Options{Preflight: []func(context.Context, Record) ([]Item, error){func(context.Context, Record) ([]Item, error) {
+		Setup: Setup{Parts: Parts{Store: store}, Environment: Environment{Preflight: []func(context.Context, Record) ([]Item, error){func(context.Context, Record) ([]Item, error) {
 			return []Item{
 				{Name: "permissions", Phase: Done, Note: "23 granted"},
 				{Name: "backup", Phase: ToDo, Note: "none", Consent: ConsentBackup},
 				{Name: "job", Note: "runs late"},
 			}, nil
-		}}},
+		}}}},
 		Consent: func(_ context.Context, q Question) error {
 			asked = append(asked, q.Kind+": "+q.Text)
 			return nil

@@ -12,13 +12,14 @@ import (
 var leak = Intent{From: 1, To: 2, Attempt: 1, Compromised: true, At: noon.Add(time.Hour)}
 
 // answering is the answer to a leak of what pods verify with: v2 was written a second after 13:00 and each pod is of its own age.
-func answering(exits ...Exit) (*verifiers, *fleet, Record) {
+func answering(exits ...Exit) (*made, *fleet, Record) {
 	f := &fleet{}
-	o := &overlap{Parts: Parts{System: &oracle{}, Store: decided{intent: leak}, Consumers: f}, intent: leak, Options: Options{
-		Skew: 5 * time.Second, Exits: func() []Exit { return exits }, Now: func() time.Time { return noon.Add(2 * time.Hour) },
-	}}
+	m := &made{Setup{
+		Parts: Parts{System: &oracle{}, Store: decided{intent: leak}, Consumers: f}, Policy: Policy{Skew: 5 * time.Second},
+		Environment: Environment{Exits: func() []Exit { return exits }, Now: func() time.Time { return noon.Add(2 * time.Hour) }},
+	}, leak}
 	rec := Record{Intent: &leak, Live: live(1, 2), Editions: []Edition{{N: 1, View: only(1)}, {N: 2, View: only(2), Written: noon.Add(time.Hour)}}}
-	return &verifiers{o}, f, rec
+	return m, f, rec
 }
 
 func clock(text string) time.Time {
@@ -50,7 +51,7 @@ func TestSafetyIsTheEndOfTheLastPodThatKnewTheLeakedValue(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, _, rec := answering(c.exits...)
-			s := k.safety(rec, State{Phase: Done, Note: "refused"})
+			s := k.verifiers().exposure.tell(rec, State{Phase: Done, Note: "refused"})
 			if s.Phase != c.want || len(s.Items) != c.items {
 				t.Errorf("%q with %d items, want %q with %d", s.Phase, len(s.Items), c.want, c.items)
 			}
@@ -76,7 +77,7 @@ func TestCutEndsWhatMayHoldTheLeakedValue(t *testing.T) {
 	}
 	stuck := Workload{Name: "deployment/backend", Edition: 2, Desired: 2, Failed: "deadline exceeded", Pods: []Pod{aPod("a", 0, noon)}}
 	f.workloads = []Workload{stuck}
-	step := k.rollout()
+	step := k.verifiers().rollout().step()
 	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != ToDo {
 		t.Errorf("a rollout that is stuck holds it up: %q (%s), %v", s.Phase, s.Note, err)
 	}
@@ -91,7 +92,7 @@ func TestCutEndsWhatMayHoldTheLeakedValue(t *testing.T) {
 	if !slices.Equal(cut, []string{"a"}) {
 		t.Errorf("ended %v, want a, once", cut)
 	}
-	if asks := k.question(); !strings.Contains(asks, "an outage") {
+	if asks := Overlap(k.Setup, leak)[0].Ask; !strings.Contains(asks, "an outage") {
 		t.Errorf("it asks %q, and not about the outage", asks)
 	}
 }
@@ -104,7 +105,7 @@ func TestThereIsNoWayBackToALeak(t *testing.T) {
 			if i.Compromised {
 				want = StepBegin
 			}
-			for _, s := range Overlap(Parts{System: system, Store: decided{intent: i}, Consumers: &fleet{}}, i, Options{}) {
+			for _, s := range Overlap(Setup{Parts: Parts{System: system, Store: decided{intent: i}, Consumers: &fleet{}}}, i) {
 				if s.Final != (s.Name == want) {
 					t.Errorf("%v: from %s on there is no way back: %v", i, s.Name, s.Final)
 				}
@@ -115,18 +116,19 @@ func TestThereIsNoWayBackToALeak(t *testing.T) {
 
 // Where a server is told, it refuses the leaked value before pods have another one: that is what cutting means there.
 func TestCutRefusesFirst(t *testing.T) {
-	names := func(o Options) (all []string) {
-		for _, s := range Overlap(Parts{System: told{}, Store: decided{intent: leak}, Consumers: &fleet{}}, leak, o) {
+	parts := Parts{System: told{}, Store: decided{intent: leak}, Consumers: &fleet{}}
+	names := func(e Environment) (all []string) {
+		for _, s := range Overlap(Setup{Parts: parts, Environment: e}, leak) {
 			all = append(all, s.Name)
 		}
 		return all
 	}
 	rolling := []string{StepBegin, StepStage, StepInstall, StepActivate, StepRollout, StepRevoke, StepRetire}
-	if got := names(Options{}); !slices.Equal(got, rolling) {
+	if got := names(Environment{}); !slices.Equal(got, rolling) {
 		t.Errorf("rolling: %v", got)
 	}
 	first := []string{StepBegin, StepStage, StepInstall, StepActivate, StepRevoke, StepRollout, StepRetire}
-	if got := names(Options{Cut: func(context.Context, Workload, []Pod) error { return nil }}); !slices.Equal(got, first) {
+	if got := names(Environment{Cut: func(context.Context, Workload, []Pod) error { return nil }}); !slices.Equal(got, first) {
 		t.Errorf("cut: %v", got)
 	}
 }
@@ -144,7 +146,7 @@ func (o *opened) End(context.Context) (string, error) {
 // What came of a leaked value is ended after every pod refuses it, and only then; a scheduled rotation ends nothing.
 func TestSessionsEndAfterEveryPodRefusesTheLeakedValue(t *testing.T) {
 	names := func(i Intent) (all []string) {
-		for _, s := range Overlap(Parts{System: &oracle{}, Store: decided{intent: i}, Consumers: &fleet{}}, i, Options{Aftermath: &opened{}}) {
+		for _, s := range Overlap(Setup{Parts: Parts{System: &oracle{}, Store: decided{intent: i}, Consumers: &fleet{}}, Environment: Environment{Aftermath: &opened{}}}, i) {
 			all = append(all, s.Name)
 		}
 		return all
@@ -160,11 +162,11 @@ func TestSessionsEndAfterEveryPodRefusesTheLeakedValue(t *testing.T) {
 // The rollout that has every pod sign with the new key has it refuse the old one too: no second one is announced.
 func TestOneRolloutAnswersALeak(t *testing.T) {
 	k, _, _ := answering()
-	if k.forget().Plan != nil {
+	if k.verifiers().forget().Plan != nil {
 		t.Error("a second rollout is planned")
 	}
 	k.intent.Compromised = false
-	if k.forget().Plan == nil {
+	if k.verifiers().forget().Plan == nil {
 		t.Error("without a leak it is one of three, and not planned")
 	}
 }
@@ -184,10 +186,9 @@ func (m *many) End(context.Context) (string, error) {
 
 // Ending sessions goes on for as long as it gets on, whatever one call may take.
 func TestEndingSessionsGoesOnWhileItGetsOn(t *testing.T) {
-	sessions := &many{}
-	k := &verifiers{&overlap{Parts: Parts{Store: decided{intent: leak}}, Options: Options{Aftermath: sessions}, intent: leak}}
+	k := sessions{core{Parts: Parts{Store: decided{intent: leak}}, intent: leak}, &many{}}
 	what, err := k.endAll(t.Context())
-	if err != nil || what != "all keys removed" || !k.sessions().Long {
+	if err != nil || what != "all keys removed" || !k.step().Long {
 		t.Errorf("%q, %v", what, err)
 	}
 	step := Step{Name: StepSessions, Long: true, Apply: func(ctx context.Context, _ Record) error {

@@ -142,8 +142,9 @@ func wantIntent(t *testing.T, got Intent, err error, want Intent) {
 // wantStartable has begin of i ask, write i down, and leave a record that a run can rely on.
 func wantStartable(t *testing.T, rec Record, i Intent, w Want) {
 	t.Helper()
-	o := &overlap{intent: i, Options: Options{Want: w, Now: func() time.Time { return w.Now }}}
-	s, err := o.preflight(t.Context(), rec)
+	m := made{Setup{Want: w, Environment: Environment{Now: func() time.Time { return w.Now }}}, i}
+	o := m.overlap().decision
+	s, err := o.checked(t.Context(), rec)
 	if err != nil || len(s.Items) != 1 || s.Items[0].Consent != ConsentLost || !s.Items[0].MaySkip {
 		t.Errorf("begin asks %+v, %v", s.Items, err)
 	}
@@ -194,7 +195,7 @@ func TestRunEndsWhenTheRecordLosesAVersion(t *testing.T) {
 
 // A time in the future would hold a run up for good: it counts for nothing.
 func TestAMarkInTheFutureCountsForNothing(t *testing.T) {
-	o := &overlap{Options: Options{Now: func() time.Time { return noon }}}
+	o := core{now: func() time.Time { return noon }}
 	for at, want := range map[time.Duration]bool{-time.Hour: true, 0: true, 30 * time.Second: true, time.Hour: false} {
 		rec := Record{Marks: map[string]time.Time{MarkIdle: noon.Add(at)}}
 		if got := o.mark(rec, MarkIdle); got.IsZero() == want {

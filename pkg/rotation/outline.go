@@ -15,7 +15,10 @@ func VerifierOutline(i Intent) []Step {
 
 func outline(s System, i Intent) []Step {
 	type canary struct{ Canary }
-	return Overlap(Parts{System: s}, i, Options{Canary: canary{}, TryFirst: true, Gates: []Gate{{}}, Aftermath: noSessions{}})
+	return Overlap(Setup{
+		Parts: Parts{System: s}, Policy: Policy{TryFirst: true},
+		Environment: Environment{Canary: canary{}, Gates: []Gate{{}}, Aftermath: noSessions{}},
+	}, i)
 }
 
 type noSessions struct{ Aftermath }

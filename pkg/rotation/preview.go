@@ -103,7 +103,7 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 		return intent, nil, err
 	}
 	r.Store = &preview{Store: r.Store, now: r.now}
-	r.Gates = atOnce(r.Gates)
+	r.Setup = r.atOnce()
 	steps, err := until(r.list(intent, w), w.Until)
 	if err != nil {
 		return intent, nil, err

@@ -39,43 +39,63 @@ type Reply struct {
 	Faults []string
 }
 
-// asks is what a spread has pods asked, beside what they were handed; ok is false where there is nobody who could.
-func (o *overlap) asks(a spread, rec Record) (Probed, Wanted, bool) {
-	p, ok := o.System.(Probed)
-	t, staged := rec.Target()
-	if !ok || !staged || a.want == nil {
-		return nil, Wanted{}, false
-	}
-	want := a.want(rec, t)
-	return p, want, len(want.Accept) > 0
+// prober asks pods what they make of the versions. It is nil where nobody can be asked.
+type prober struct {
+	core
+	probed Probed
+	pods   *pods
+
+	replaced map[string]int // how many pods of each workload this run has ended for what they did
 }
 
-// probed is what becomes of a spread that is done by what pods were handed, once they have been asked themselves.
-func (o *overlap) probed(ctx context.Context, a spread, rec Record, workloads []Workload, s State) (State, error) {
-	p, want, ok := o.asks(a, rec)
+// inquiry is what a step asks pods. It is nil where nothing is asked.
+type inquiry struct {
+	*prober
+	want func(rec Record, target Credential) Wanted
+	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no question.
+	settles bool
+}
+
+// asking is what the pods are asked by p; nil where nobody can be.
+func (p *prober) asking(want func(Record, Credential) Wanted, settles bool) *inquiry {
+	if p == nil {
+		return nil
+	}
+	return &inquiry{p, want, settles}
+}
+
+// wanted is what pods are to make of the versions now; ok is false where nothing is.
+func (q *inquiry) wanted(rec Record) (w Wanted, ok bool) {
+	t, staged := rec.Target()
+	if q == nil || !staged {
+		return Wanted{}, false
+	}
+	w = q.want(rec, t)
+	return w, len(w.Accept) > 0
+}
+
+// check is what becomes of a step that is done by what pods were handed, once they have been asked themselves.
+func (q *inquiry) check(ctx context.Context, rec Record, workloads []Workload, s State) (State, error) {
+	want, ok := q.wanted(rec)
 	if !ok || s.Phase != Done && s.Phase != Doubtful {
 		return s, nil
 	}
-	answers, err := p.Probe(ctx, workloads, want)
+	answers, err := q.probed.Probe(ctx, workloads, want)
 	if err != nil {
 		return State{}, fmt.Errorf("asking the pods: %w", err)
 	}
-	return o.reread(a, rec, answers, o.answered(a, workloads, answers, s)), nil
+	return q.reread(rec, answers, q.answered(workloads, answers, s)), nil
 }
-
-// reloads says whether consumers are left to read the Secret again by themselves. A leaked value does not wait for that: a new
-// pod has the new one at once.
-func (o *overlap) reloads() bool { return o.Reloads && !o.intent.Compromised }
 
 // rereading is how long it may take until a file in a pod is what its Secret says: kubelets look once a minute, more or less, and
 // may go by what they have seen a little before.
 const rereading = 2 * time.Minute
 
 // reread is s while pods that can't be asked may still have an old file: it is too early even to agree to what is unproven.
-func (o *overlap) reread(a spread, rec Record, answers []Reply, s State) State {
+func (q *inquiry) reread(rec Record, answers []Reply, s State) State {
 	until := rec.Latest().Written.Add(rereading)
 	unproven := slices.ContainsFunc(answers, func(r Reply) bool { return r.Status == Unproven })
-	if !o.reloads() || a.settles || !unproven || s.Phase != Doubtful || !o.Now().Before(until) {
+	if !q.pods.reloads || q.settles || !unproven || s.Phase != Doubtful || !q.now().Before(until) {
 		return s
 	}
 	s.Phase, s.Until = Waiting, until
@@ -85,14 +105,14 @@ func (o *overlap) reread(a spread, rec Record, answers []Reply, s State) State {
 
 // answered is s with what pods have said. One that does not do as wanted, although it was handed the right thing, is replaced:
 // a kubelet may have had an old Secret. Where that is not it, no pod would do better.
-func (o *overlap) answered(a spread, workloads []Workload, answers []Reply, s State) State {
+func (q *inquiry) answered(workloads []Workload, answers []Reply, s State) State {
 	s.Items = nil
 	proven, unproven := 0, ""
 	for _, w := range workloads {
-		wrong := o.wrong(w, answers)
+		wrong := q.wrong(w, answers)
 		for _, p := range w.Pods {
 			answer := answerOf(w, p, answers)
-			phase := o.judgeAnswer(a, w, p, answer.Status, wrong)
+			phase := q.judge(w, p, answer.Status, wrong)
 			item := Item{Name: "pod/" + p.Name, Of: w.Name, Phase: phase, Note: answer.Proof}
 			if p.Unreachable {
 				item.Consent = ConsentNodes
@@ -139,7 +159,7 @@ func answerOf(w Workload, p Pod, answers []Reply) Reply {
 }
 
 // wrong are the pods of w, those that stay, which do not do as wanted.
-func (o *overlap) wrong(w Workload, answers []Reply) (pods []Pod) {
+func (q *inquiry) wrong(w Workload, answers []Reply) (pods []Pod) {
 	for _, p := range w.Pods {
 		if answerOf(w, p, answers).Status == Altered && !p.Terminating && !p.Unreachable {
 			pods = append(pods, p)
@@ -148,22 +168,22 @@ func (o *overlap) wrong(w Workload, answers []Reply) (pods []Pod) {
 	return pods
 }
 
-// judgeAnswer is the phase of one pod.
-func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong []Pod) Phase {
+// judge is the phase of one pod.
+func (q *inquiry) judge(w Workload, p Pod, status Status, wrong []Pod) Phase {
 	switch {
 	case p.Unreachable:
 		return Doubtful
 	case status == Accepts:
 		return Done
-	case status == Unproven && (a.settles || o.intent.Compromised):
+	case status == Unproven && (q.settles || q.intent.Compromised):
 		return Done
 	case status == Unproven:
 		return Doubtful
-	case status != Altered || p.Terminating || o.reloads():
+	case status != Altered || p.Terminating || q.pods.reloads:
 		return Waiting
-	case o.hopeless(a, w, wrong) && o.onlyOn(a):
+	case q.hopeless(w, wrong) && q.onlyOn():
 		return Waiting
-	case o.hopeless(a, w, wrong):
+	case q.hopeless(w, wrong):
 		return Failed
 	}
 	return ToDo
@@ -171,36 +191,36 @@ func (o *overlap) judgeAnswer(a spread, w Workload, p Pod, status Status, wrong 
 
 // hopeless says whether to replace more pods of w would change nothing: all of them are wrong, or as many were
 // replaced as it has. Where there is no way back from what they are to do, that all are wrong is no reason not to try.
-func (o *overlap) hopeless(a spread, w Workload, wrong []Pod) bool {
-	n := o.replaced[w.Name]
-	return n >= max(1, w.Desired) || !o.onlyOn(a) && len(wrong) > 1 && len(wrong) >= w.Desired
+func (q *inquiry) hopeless(w Workload, wrong []Pod) bool {
+	n := q.replaced[w.Name]
+	return n >= max(1, w.Desired) || !q.onlyOn() && len(wrong) > 1 && len(wrong) >= w.Desired
 }
 
-// onlyOn says whether there is nothing to go back to from a.
-func (o *overlap) onlyOn(a spread) bool { return a.settles || o.intent.Back }
+// onlyOn says whether there is nothing to go back to from here.
+func (q *inquiry) onlyOn() bool { return q.settles || q.intent.Back }
 
 // replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
-func (o *overlap) replaceWrong(ctx context.Context, a spread, rec Record, workloads []Workload) error {
-	p, want, ok := o.asks(a, rec)
-	if !ok || o.reloads() || o.progress(a, workloads, rec.Editions).Phase != Done {
+func (q *inquiry) replaceWrong(ctx context.Context, rec Record, workloads []Workload) error {
+	want, ok := q.wanted(rec)
+	if !ok || q.pods.reloads {
 		return nil
 	}
-	answers, err := p.Probe(ctx, workloads, want)
+	answers, err := q.probed.Probe(ctx, workloads, want)
 	if err != nil {
 		return fmt.Errorf("asking the pods: %w", err)
 	}
 	for _, w := range workloads {
-		wrong := o.wrong(w, answers)
-		if len(wrong) == 0 || o.hopeless(a, w, wrong) || w.Fixed || !w.Settled || w.ready() < w.Desired {
+		wrong := q.wrong(w, answers)
+		if len(wrong) == 0 || q.hopeless(w, wrong) || w.Fixed || !w.Settled || w.ready() < w.Desired {
 			continue
 		}
-		if err := o.replace(ctx, w, wrong[0]); err != nil {
+		if err := q.pods.replace(ctx, w, wrong[0]); err != nil {
 			return fmt.Errorf("replacing pod %s, which does not do what its label says: %w", wrong[0].Name, err)
 		}
-		if o.replaced == nil {
-			o.replaced = map[string]int{}
+		if q.replaced == nil {
+			q.replaced = map[string]int{}
 		}
-		o.replaced[w.Name]++
+		q.replaced[w.Name]++
 	}
 	return nil
 }

@@ -29,18 +29,18 @@ func (o *oracle) Probe(_ context.Context, workloads []Workload, _ Wanted) (all [
 func (o *oracle) Lifetime(context.Context, []Workload) (time.Duration, error) { return o.life, o.err }
 
 // verifying is a rotation of what pods verify with, from v1 to v2, which is published, with pods that all were handed it.
-func verifying(i Intent, says map[string]Status, names ...string) (*verifiers, *fleet, Record) {
+func verifying(i Intent, says map[string]Status, names ...string) (*made, *fleet, Record) {
 	w := Workload{Name: "deployment/backend", Edition: 2, Settled: true, Desired: len(names)}
 	for _, name := range names {
 		w.Pods = append(w.Pods, aPod(name, 2, noon.Add(90*time.Minute)))
 	}
 	f := &fleet{workloads: []Workload{w}}
 	both := View{Active: i.From, Accept: []Version{1, 2}}
-	o := &overlap{
+	m := &made{Setup{
 		Parts:  Parts{System: &oracle{says: says}, Store: decided{intent: i}, Consumers: f},
-		intent: i, Options: Options{Skew: time.Second, Now: func() time.Time { return noon.Add(3 * time.Hour) }},
-	}
-	return &verifiers{o}, f, Record{Intent: &i, Live: live(1, 2), Editions: editions(only(1), both)}
+		Policy: Policy{Skew: time.Second}, Environment: Environment{Now: func() time.Time { return noon.Add(3 * time.Hour) }},
+	}, i}
+	return m, f, Record{Intent: &i, Live: live(1, 2), Editions: editions(only(1), both)}
 }
 
 // What pods were handed is one thing: they are asked what they make of it, and each answer has its consequence.
@@ -63,7 +63,7 @@ func TestPodsAreAskedWhatTheyMakeOfIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, f, rec := verifying(c.intent, c.says, "a", "b")
-			step := k.distribute()
+			step := k.verifiers().distribute()
 			s, err := step.Check(t.Context(), rec)
 			if err != nil || s.Phase != c.want {
 				t.Errorf("phase is %q (%s), %v; want %q", s.Phase, s.Note, err, c.want)
@@ -78,7 +78,7 @@ func TestPodsAreAskedWhatTheyMakeOfIt(t *testing.T) {
 // As many pods are replaced for what they do as a workload has, and no more: then it is not the kubelet.
 func TestPodsAreNotReplacedForEver(t *testing.T) {
 	k, f, rec := verifying(toSecond, map[string]Status{"a": Accepts, "b": Altered}, "a", "b")
-	step := k.distribute()
+	step := k.verifiers().distribute()
 	for range 5 {
 		if err := step.Apply(t.Context(), rec); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestPodsAreNotReplacedForEver(t *testing.T) {
 func TestPodsThatStillAcceptTheOldOneAreNoReasonToGoBack(t *testing.T) {
 	k, f, rec := verifying(toSecond, map[string]Status{"a": Altered, "b": Altered}, "a", "b")
 	rec.Editions = editions(only(1), only(2))
-	step := k.forget()
+	step := k.verifiers().forget()
 	for n, want := range []Phase{ToDo, ToDo, Waiting} {
 		if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != want {
 			t.Errorf("with %d replaced the phase is %q (%s), %v; want %q", n, s.Phase, s.Note, err, want)
@@ -115,7 +115,7 @@ func TestConsumersThatReadAgainAreNotRestarted(t *testing.T) {
 	for i := range f.workloads[0].Pods {
 		f.workloads[0].Pods[i].Edition, f.workloads[0].Edition = 0, 0
 	}
-	step := k.distribute()
+	step := k.verifiers().distribute()
 	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Waiting {
 		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
 	}
@@ -138,7 +138,7 @@ func TestConsumersThatReadAgainAreReplacedWhereAValueHasLeaked(t *testing.T) {
 	for i := range f.workloads[0].Pods {
 		f.workloads[0].Pods[i] = aPod(f.workloads[0].Pods[i].Name, 0, noon)
 	}
-	step := k.rollout()
+	step := k.verifiers().rollout().step()
 	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != ToDo {
 		t.Errorf("phase is %q (%s), %v", s.Phase, s.Note, err)
 	}
@@ -151,10 +151,10 @@ func TestConsumersThatReadAgainAreReplacedWhereAValueHasLeaked(t *testing.T) {
 func TestWhatPodsReadAgainIsNotAgreedToAtOnce(t *testing.T) {
 	k, _, rec := verifying(toSecond, map[string]Status{"a": Unproven}, "a")
 	k.Reloads = true
-	step := k.distribute()
 	written := rec.Latest().Written
 	for after, want := range map[time.Duration]Phase{time.Second: Waiting, 3 * time.Minute: Doubtful} {
 		k.Now = func() time.Time { return written.Add(after) }
+		step := k.verifiers().distribute()
 		if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != want || want == Waiting && !s.Until.Equal(written.Add(2*time.Minute)) {
 			t.Errorf("after %v it is %q until %v, %v; want %q", after, s.Phase, s.Until, err, want)
 		}
@@ -167,7 +167,8 @@ func TestTheOldVersionIsWaitedOutAsLongAsWhatIsIssuedLives(t *testing.T) {
 	k.System.(*oracle).life = 2 * time.Hour
 	idle := noon.Add(90 * time.Minute)
 	rec.Marks = map[string]time.Time{MarkIdle: idle}
-	step := k.outlive()
+	v := k.verifiers()
+	step := v.outlive()
 	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Waiting || !s.Until.Equal(idle.Add(2*time.Hour)) {
 		t.Errorf("it is %q until %v, %v", s.Phase, s.Until, err)
 	}
@@ -175,7 +176,7 @@ func TestTheOldVersionIsWaitedOutAsLongAsWhatIsIssuedLives(t *testing.T) {
 	if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != Done {
 		t.Errorf("it is %q, %v", s.Phase, err)
 	}
-	k.lives, k.System.(*oracle).err = 0, errors.New("nobody to ask")
+	v.lives, k.System.(*oracle).err = 0, errors.New("nobody to ask")
 	if _, err := step.Check(t.Context(), rec); err == nil {
 		t.Error("it was over although nobody could be asked")
 	}
@@ -224,7 +225,7 @@ func TestAnEmergencyEndsWhenTheStolenKeyIsRefused(t *testing.T) {
 			k, _, rec := verifying(c.intent, c.says, "a", "b")
 			k.System = &faulty{oracle{says: c.says}, c.faults}
 			rec.Editions = editions(only(1), only(2))
-			s, err := k.forget().Check(t.Context(), rec)
+			s, err := k.verifiers().forget().Check(t.Context(), rec)
 			if err != nil || s.Phase != c.want || !strings.Contains(s.Note, c.note) {
 				t.Errorf("%q (%s), %v; want %q (%s)", s.Phase, s.Note, err, c.want, c.note)
 			}

@@ -79,6 +79,16 @@ const (
 	MarkIdle        = "idle"        // since when nobody has used the other versions
 )
 
+// Skip is who has decided that a gate, or something that is looked at before a rotation begins, does not hold it up.
+type Skip struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+func (s Skip) note() string {
+	return fmt.Sprintf("skipped by %s at %s UTC", s.By, s.At.UTC().Format(time.TimeOnly))
+}
+
 // Record is all that a Store knows of one target: what was written down, and what the
 // application's Secret holds now.
 type Record struct {
@@ -222,6 +232,16 @@ func (r Record) Others() []Credential {
 func (r Record) leaving() bool {
 	_, target := r.Target()
 	return len(r.Live) > 1 || len(r.Live) == 1 && !target
+}
+
+// published says whether an edition ever made one of the other versions active.
+func published(rec Record) bool {
+	for _, c := range rec.Others() {
+		if slices.ContainsFunc(rec.Editions, func(e Edition) bool { return e.View.Active == c.V }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Target is the credential that the present intent goes to; ok is false until it is staged.

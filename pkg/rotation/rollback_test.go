@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// logins is a Server that accepts what it was told to accept.
-type logins struct {
+// accounts is a Server that accepts what it was told to accept.
+type accounts struct {
 	Server
 	statuses map[string]Status
 }
 
-func (l *logins) Generate(_ context.Context, v Version, _ Credential) (Credential, error) {
+func (l *accounts) Generate(_ context.Context, v Version, _ Credential) (Credential, error) {
 	return Credential{ID: "login" + v.String(), Value: NewSecret([]byte(v.String()))}, nil
 }
 
-func (l *logins) Standing(_ context.Context, c Credential) ([]Standing, error) {
+func (l *accounts) Standing(_ context.Context, c Credential) ([]Standing, error) {
 	status, known := l.statuses[c.ID]
 	if !known {
 		status = Absent
@@ -25,19 +25,19 @@ func (l *logins) Standing(_ context.Context, c Credential) ([]Standing, error) {
 	return []Standing{{Where: "server", Status: status}}, nil
 }
 
-func (l *logins) InUse(context.Context, Credential) (Usage, error) { return Usage{Known: true}, nil }
+func (l *accounts) InUse(context.Context, Credential) (Usage, error) { return Usage{Known: true}, nil }
 
-func (l *logins) Install(_ context.Context, _ Fence, c Credential) error {
+func (l *accounts) Install(_ context.Context, _ Fence, c Credential) error {
 	l.statuses[c.ID] = Accepts
 	return nil
 }
 
-func (l *logins) Revoke(_ context.Context, _ Fence, c Credential) error {
+func (l *accounts) Revoke(_ context.Context, _ Fence, c Credential) error {
 	l.statuses[c.ID] = Quarantined
 	return nil
 }
 
-func (l *logins) Erase(_ context.Context, _ Fence, c Credential) error {
+func (l *accounts) Erase(_ context.Context, _ Fence, c Credential) error {
 	delete(l.statuses, c.ID)
 	return nil
 }
@@ -62,7 +62,7 @@ func (b *breaking) Move(_ context.Context, _ Workload, n int) error {
 // accepted otherwise.
 func TestAnAutomaticRollbackIgnoresUntil(t *testing.T) {
 	for _, until := range []string{"", StepRollout, StepInstall} {
-		server := &logins{statuses: map[string]Status{"login": Accepts}}
+		server := &accounts{statuses: map[string]Status{"login": Accepts}}
 		store := &preview{Store: nothing{}, now: time.Now}
 		_ = store.Note(t.Context(), "", func(r *Record) {
 			if r.Current.ID == "" {
@@ -73,7 +73,7 @@ func TestAnAutomaticRollbackIgnoresUntil(t *testing.T) {
 		pod.Edition = 1
 		app := &breaking{w: Workload{Name: "deployment/app", Edition: 1, Created: noon, Desired: 1, Settled: true, Pods: []Pod{pod}}}
 		r := Rotation{
-			Target: "app", Parts: Parts{System: server, Store: store, Consumers: app},
+			Target: "app", Setup: Setup{Parts: Parts{System: server, Store: store, Consumers: app}},
 			Consent: func(context.Context, Question) error { return nil }, Timeout: time.Second,
 		}
 		result, err := r.Run(t.Context(), Want{Until: until})

@@ -49,8 +49,8 @@ func rolling(t *testing.T, f *fleet, back bool, es []Edition) (State, func()) {
 	if back {
 		i = Intent{From: 2, To: 1, Attempt: 2, Back: true}
 	}
-	o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: i}, Consumers: f}, Options: Options{Skew: time.Second, Now: time.Now}, intent: i}
-	step := o.rollout()
+	m := made{Setup{Parts: Parts{System: told{}, Store: decided{intent: i}, Consumers: f}, Policy: Policy{Skew: time.Second}}, i}
+	step := m.overlap().onTarget().step()
 	rec := Record{Intent: &i, Editions: es}
 	s, err := step.Check(context.Background(), rec)
 	if err != nil {
@@ -124,8 +124,8 @@ func TestNobodyIsMovedForAnotherDecision(t *testing.T) {
 	} {
 		f := &fleet{}
 		for _, now := range []Intent{mine, {From: 2, To: 1, Attempt: 2, Back: true}} {
-			o := &overlap{Parts: Parts{System: told{}, Store: decided{intent: now}, Consumers: f}, Options: Options{Skew: time.Second}, intent: mine}
-			err := o.bring(t.Context(), w, es, func(v View) bool { return v.Active == 2 })
+			m := made{Setup{Parts: Parts{System: told{}, Store: decided{intent: now}, Consumers: f}, Policy: Policy{Skew: time.Second}}, mine}
+			err := m.overlap().pods.bring(t.Context(), w, es, func(v View) bool { return v.Active == 2 })
 			if now != mine && !errors.Is(err, ErrSuperseded) || now == mine && err != nil {
 				t.Errorf("%s, decided for %v: %v", name, now.To, err)
 			}

@@ -9,15 +9,11 @@ import (
 	"time"
 )
 
-// List makes the checklist of one intent: which steps there are, and in which order. [Overlap] is one.
-type List func(Parts, Intent, Options) []Step
-
 // Rotation is a target with all that a run of it needs. Running, resuming and aborting are one call: what
 // differs is what is wanted, and what the record says.
 type Rotation struct {
 	Target string
-	Parts
-	Options
+	Setup
 	List List // nil: Overlap
 
 	Enter   func(Intent, []Step)                            // told of each list before it is walked, that of the way back too; nil: nobody is
@@ -118,19 +114,18 @@ func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
 		return rec, nil, nil, err
 	}
 	r.Window = 0 // one look is all that a survey has
-	r.Gates = atOnce(r.Gates)
+	r.Setup = r.atOnce()
 	run := r.runner(*rec.Intent, r.list(*rec.Intent, Want{}))
 	return rec, run.Steps, run.Survey(ctx), nil
 }
 
 // list makes the checklist of one intent, which was decided from w.
 func (r Rotation) list(i Intent, w Want) []Step {
-	o := r.Options
-	o.Want = r.at(w)
+	r.Want = r.at(w)
 	if r.List == nil {
-		return Overlap(r.Parts, i, o)
+		return Overlap(r.Setup, i)
 	}
-	return r.List(r.Parts, i, o)
+	return r.List(r.Setup, i)
 }
 
 // runner walks the list of one intent.
@@ -172,15 +167,6 @@ func until(list []Step, name string) ([]Step, error) {
 		return nil, WithHint(fmt.Errorf("stopping after %q: %w", name, ErrNoStep), "its steps are "+strings.Join(Names(list), ", "))
 	}
 	return list[:i+1], nil
-}
-
-// atOnce are gates of which one look is all there is.
-func atOnce(gates []Gate) []Gate {
-	gates = slices.Clone(gates)
-	for i := range gates {
-		gates[i].Hold, gates[i].Patience = 0, 0
-	}
-	return gates
 }
 
 func (r Rotation) at(w Want) Want {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -27,6 +28,13 @@ type Standing struct {
 	Where  string
 	Status Status
 	Proof  string // how that was seen, in words: "login as backend_v2", "pg_authid"
+}
+
+func (p Standing) note() string {
+	if p.Proof == "" {
+		return string(p.Status)
+	}
+	return fmt.Sprintf("%s (%s)", p.Status, p.Proof)
 }
 
 // Session is a connection that was opened with a credential and is still there.

@@ -14,7 +14,7 @@ func TestVersionsOfOneName(t *testing.T) {
 	}
 	back := Intent{From: 4, To: 3, Attempt: 3, Back: true}
 	rec := Record{Intent: &back, Live: map[Version]Credential{2: of(2, "backend_v2"), 3: of(3, "backend_v2"), 4: of(4, "backend_v4")}}
-	o := &overlap{Parts: Parts{System: told{}}, intent: back}
+	o := loginsOf(told{})
 	if got := o.apart(rec); len(got) != 1 || got[0].V != 4 {
 		t.Errorf("apart from the target are %v, want v4 alone", got)
 	}
@@ -38,15 +38,15 @@ func TestVersionsOfOneNameThatTheServerTellsApart(t *testing.T) {
 		Intent: &Intent{From: 1, To: 2, Attempt: 1},
 		Live:   map[Version]Credential{1: old, 2: {V: 2, ID: "default", Value: NewSecret([]byte("new"))}},
 	}
-	o := &overlap{Parts: Parts{System: passwords{}}, intent: *rec.Intent}
+	m := made{Setup{Parts: Parts{System: passwords{}}}, *rec.Intent}
+	o := m.overlap()
 	if got := o.apart(rec); len(got) != 1 || got[0].V != 1 {
 		t.Errorf("apart from the target are %v, want v1", got)
 	}
-	a := &acceptor{o, passwords{}}
-	if got := a.left(old); !got.Value.Equal(old.Value) {
+	if got := o.bare(old); !got.Value.Equal(old.Value) {
 		t.Error("the old version is looked at without its value")
 	}
-	if s, err := o.isIdle(t.Context(), rec); err != nil || s.Phase != Doubtful || s.Note != "nobody can tell" {
+	if s, err := o.users.isIdle(t.Context(), rec); err != nil || s.Phase != Doubtful || s.Note != "nobody can tell" {
 		t.Errorf("drain is %+v, %v: want it to ask, and to say what cannot be told", s, err)
 	}
 }
@@ -57,7 +57,8 @@ func TestWhatIsLeftOfAPasswordIsSaidAtTheEnd(t *testing.T) {
 	rec := Record{
 		Intent: &i, Live: map[Version]Credential{2: {V: 2, ID: "default"}}, Gone: map[Version]Tombstone{1: {ID: "default", Attempt: 1}},
 	}
-	a := &acceptor{&overlap{Parts: Parts{System: passwords{}}, intent: i}, passwords{}}
+	m := made{Setup{Parts: Parts{System: passwords{}}}, i}
+	a := m.acceptor()
 	if s, err := a.isRetired(t.Context(), rec); err != nil || s.Phase != Done || !strings.HasSuffix(s.Note, "; connections may be left") {
 		t.Errorf("at the end: %+v, %v", s, err)
 	}

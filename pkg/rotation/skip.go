@@ -2,43 +2,9 @@ package rotation
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
-
-// Skip is who has decided that a gate, or something that is looked at before a rotation begins, does not hold it up.
-type Skip struct {
-	By string    `json:"by"`
-	At time.Time `json:"at"`
-}
-
-func (s Skip) note() string {
-	return fmt.Sprintf("skipped by %s at %s UTC", s.By, s.At.UTC().Format(time.TimeOnly))
-}
-
-// keptSkips is how many are kept of one decision: an annotation has room for so much, and nobody has as many gates.
-const keptSkips = 30
-
-// skip records that the operator has decided to go on without what has these names.
-func (o *overlap) skip(ctx context.Context, rec Record, names []string) error {
-	return o.Store.Note(ctx, rec.Revision, func(r *Record) { r.Skipped = o.skipping(r.Skipped, names) })
-}
-
-// skipping is skipped with more names.
-func (o *overlap) skipping(skipped map[string]Skip, names []string) map[string]Skip {
-	next := maps.Clone(skipped)
-	if next == nil {
-		next = map[string]Skip{}
-	}
-	for _, name := range names {
-		if len(next) < keptSkips {
-			next[name] = Skip{By: o.Want.By, At: o.Now()}
-		}
-	}
-	return next
-}
 
 // toSkip are the items of s that hold its step up and that the operator has said to skip.
 func (r *Runner) toSkip(step Step, s State) (names []string) {

@@ -14,28 +14,41 @@ type Refusal struct {
 	Count       int
 }
 
-// soak leaves the other versions quarantined for a while before they are erased: whoever was not seen
+// soaking keeps the other versions refused for a while.
+type soaking struct {
+	core
+	logins
+	soak   time.Duration
+	missed func(ctx context.Context, since time.Time, refused []Credential) ([]Refusal, error) // nil: nothing tells
+	who    func(ctx context.Context, address string) string                                    // nil: nobody knows
+	gates  *gates                                                                              // nil: none are looked at
+	skips  skips
+
+	clients map[string]string // who had an address when it was turned away
+}
+
+// step leaves the other versions quarantined for a while before they are erased: whoever was not seen
 // shows up as refused, and one command brings the value back.
-func (o *overlap) soak() Step {
+func (k *soaking) step() Step {
 	return Step{
 		Name:    StepSoak,
 		Section: After,
 		Reached: func(rec Record) bool { return !rec.Marks[MarkQuarantined].IsZero() },
 		Goal:    "the old version has been refused for a while, and nobody missed it",
 		Check: func(ctx context.Context, rec Record) (State, error) {
-			s := o.missed(ctx, rec, o.soaked(rec))
-			if !o.gated() || !rec.leaving() {
+			s := k.told(ctx, rec, k.soaked(rec))
+			if k.gates == nil || !rec.leaving() {
 				return s, nil
 			}
-			return o.watched(ctx, rec, s)
+			return k.gates.during(ctx, rec, s)
 		},
-		Skip: o.skip,
+		Skip: k.skips.skip,
 	}
 }
 
 // soaked is whether the other versions have been refused for long enough.
-func (o *overlap) soaked(rec Record) State {
-	since := o.mark(rec, MarkQuarantined)
+func (k *soaking) soaked(rec Record) State {
+	since := k.mark(rec, MarkQuarantined)
 	switch {
 	case !rec.leaving():
 		return State{Phase: Done, Note: "nothing is left to be missed"}
@@ -44,26 +57,26 @@ func (o *overlap) soaked(rec Record) State {
 	case since.IsZero():
 		return State{Phase: Waiting, Note: fmt.Sprintf("%s is not refused yet", ids(rec.Others()))}
 	}
-	if end := since.Add(o.Soak); o.Now().Before(end) {
+	if end := since.Add(k.soak); k.now().Before(end) {
 		return State{Phase: Waiting, Until: end, Note: fmt.Sprintf("%s refused since %s", ids(rec.Others()), since.UTC().Format(time.TimeOnly))}
 	}
-	return State{Phase: Done, Note: fmt.Sprintf("refused for %v", o.Soak)}
+	return State{Phase: Done, Note: fmt.Sprintf("refused for %v", k.soak)}
 }
 
-// missed adds to a soak's state who has been turned away. That holds nothing up: who it is may have no business there. While
+// told adds to a soak's state who has been turned away. That holds nothing up: who it is may have no business there. While
 // somebody tries again and again, what is said stays the same.
-func (o *overlap) missed(ctx context.Context, rec Record, s State) State {
-	since := o.mark(rec, MarkQuarantined)
-	if o.Missed == nil || !rec.leaving() || !published(rec) || since.IsZero() {
+func (k *soaking) told(ctx context.Context, rec Record, s State) State {
+	since := k.mark(rec, MarkQuarantined)
+	if k.missed == nil || !rec.leaving() || !published(rec) || since.IsZero() {
 		return s
 	}
-	all, err := o.Missed(ctx, since, o.apart(rec))
+	all, err := k.missed(ctx, since, k.apart(rec))
 	for _, r := range all {
 		note := fmt.Sprintf("turned away as %s since %s", r.ID, r.First.UTC().Format(time.TimeOnly))
 		if s.Phase == Done {
 			note = fmt.Sprintf("turned away as %s %d times, the last at %s", r.ID, r.Count, r.Last.UTC().Format(time.TimeOnly))
 		}
-		s.Items = append(s.Items, Item{Name: o.client(ctx, r.Address), Phase: s.Phase, Note: note})
+		s.Items = append(s.Items, Item{Name: k.client(ctx, r.Address), Phase: s.Phase, Note: note})
 	}
 	switch {
 	case len(all) > 0:
@@ -78,18 +91,18 @@ func (o *overlap) missed(ctx context.Context, rec Record, s State) State {
 }
 
 // client names who has an address, once: addresses are used again.
-func (o *overlap) client(ctx context.Context, address string) string {
+func (k *soaking) client(ctx context.Context, address string) string {
 	if address == "" {
 		return "a client whose address the log does not say"
 	}
-	name, known := o.clients[address]
-	if !known && o.Who != nil {
-		name = o.Who(ctx, address)
+	name, known := k.clients[address]
+	if !known && k.who != nil {
+		name = k.who(ctx, address)
 	}
-	if o.clients == nil {
-		o.clients = map[string]string{}
+	if k.clients == nil {
+		k.clients = map[string]string{}
 	}
-	o.clients[address] = name
+	k.clients[address] = name
 	if name == "" {
 		return address
 	}

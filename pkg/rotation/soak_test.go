@@ -36,8 +36,8 @@ func TestSoakTellsWhoIsTurnedAway(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			asked := 0
-			o := &overlap{intent: i, Options: Options{
-				Soak: 10 * time.Minute, Now: func() time.Time { return noon.Add(c.after) },
+			m := made{Setup{Policy: Policy{Soak: 10 * time.Minute}, Environment: Environment{
+				Now: func() time.Time { return noon.Add(c.after) },
 				Who: func(context.Context, string) string { asked++; return "pod/legacy" },
 				Missed: func(_ context.Context, since time.Time, refused []Credential) ([]Refusal, error) {
 					if !since.Equal(noon) || len(refused) != 1 || refused[0].ID != "loginv1" {
@@ -45,11 +45,12 @@ func TestSoakTellsWhoIsTurnedAway(t *testing.T) {
 					}
 					return c.all, c.err
 				},
-			}}
+			}}, i}
+			step := m.overlap().soaking.step()
 			for range 2 {
-				s, err := o.soak().Check(t.Context(), rec)
+				s, err := step.Check(t.Context(), rec)
 				want := State{Phase: Waiting, Note: c.note, Items: c.items, Until: noon.Add(10 * time.Minute)}
-				if c.after > o.Soak {
+				if c.after > m.Soak {
 					want.Phase, want.Until = Done, time.Time{}
 				}
 				if diff := cmp.Diff(want, s); diff != "" || err != nil {

@@ -109,11 +109,11 @@ func (s Step) consent() string {
 
 // PhaseOf is the step that a rotation is at by the record alone, given its list: what was written down, and nothing that
 // has to be checked. It is never ahead of the truth, and "" where nothing is under way.
-func PhaseOf(list []Step, r Record) (phase string) {
+func PhaseOf(list func(Intent) []Step, r Record) (phase string) {
 	if r.Standby() {
 		return ""
 	}
-	for _, s := range list {
+	for _, s := range list(*r.Intent) {
 		if s.Reached != nil && s.Reached(r) {
 			phase = s.Name
 		}
@@ -146,4 +146,12 @@ func (s State) detail() string {
 		}
 	}
 	return text
+}
+
+// worsen takes the later of two phases, in the order in which they keep a step from being done.
+func (s *State) worsen(really bool, to Phase) {
+	order := []Phase{Done, Doubtful, Waiting, Failed, ToDo}
+	if really && slices.Index(order, to) > slices.Index(order, s.Phase) {
+		s.Phase = to
+	}
 }

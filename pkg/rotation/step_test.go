@@ -34,20 +34,20 @@ func TestPhaseOfARecord(t *testing.T) {
 		{"being erased", erased, StepRetire, ""},
 	} {
 		c.record.Intent = &toSecond
-		if got := PhaseOf(ServerOutline(toSecond), c.record); c.server != "" && got != c.server {
+		if got := PhaseOf(ServerOutline, c.record); c.server != "" && got != c.server {
 			t.Errorf("%s: at a server it is at %q, want %q", c.name, got, c.server)
 		}
-		if got := PhaseOf(VerifierOutline(toSecond), c.record); c.verify != "" && got != c.verify {
+		if got := PhaseOf(VerifierOutline, c.record); c.verify != "" && got != c.verify {
 			t.Errorf("%s: of what pods verify with it is at %q, want %q", c.name, got, c.verify)
 		}
 	}
 	leaked := with(active, marked(MarkQuarantined))
 	leaked.Intent = &leak
-	if got := PhaseOf(ServerOutline(leak), leaked); got != StepRollout {
+	if got := PhaseOf(ServerOutline, leaked); got != StepRollout {
 		t.Errorf("an emergency, of whose pods nothing is on record, is at %q", got)
 	}
 	over := Record{Intent: &toSecond, Live: live(2), Editions: editions(only(1), only(2)), Gone: map[Version]Tombstone{1: {}}}
-	if got := PhaseOf(ServerOutline(toSecond), over); got != "" {
+	if got := PhaseOf(ServerOutline, over); got != "" {
 		t.Errorf("one that is over is at %q", got)
 	}
 }

@@ -26,7 +26,7 @@ func TestWhatAnAnswerToALeakHasCost(t *testing.T) {
 				asked = append(asked, since)
 				return 42, c.err
 			}}
-			step := k.tallied(k.retire())
+			step := k.verifiers().retire()
 			if s, err := step.Check(t.Context(), rec); err != nil || s.Phase != ToDo {
 				t.Errorf("while the old version is on record: %+v, %v", s, err)
 			}
@@ -53,7 +53,7 @@ func TestCountingIsLeft(t *testing.T) {
 		return 0, ctx.Err()
 	}}
 	rec.Live, rec.Gone = live(2), map[Version]Tombstone{1: {}}
-	if _, err := k.tallied(k.retire()).Check(ctx, rec); !errors.Is(err, context.Canceled) {
+	if _, err := k.verifiers().retire().Check(ctx, rec); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -64,7 +64,10 @@ func TestOnlyAnAnswerToALeakCounts(t *testing.T) {
 		t.Error("it was counted")
 		return 0, nil
 	}
-	list := Overlap(Parts{System: &oracle{}, Store: decided{intent: toSecond}, Consumers: &fleet{}}, toSecond, Options{Refused: Tally{count, time.Hour}})
+	list := Overlap(Setup{
+		Parts:       Parts{System: &oracle{}, Store: decided{intent: toSecond}, Consumers: &fleet{}},
+		Environment: Environment{Refused: Tally{count, time.Hour}},
+	}, toSecond)
 	rec := Record{Intent: &toSecond, Live: live(2), Gone: map[Version]Tombstone{1: {}}, Editions: []Edition{{N: 2, View: only(2)}}}
 	if s, err := list[len(list)-1].Check(t.Context(), rec); err != nil || s.Phase != Done {
 		t.Errorf("%+v, %v", s, err)

@@ -37,7 +37,7 @@ func TestActivateLooksAgainOnTheWayBack(t *testing.T) {
 		}
 		store := &ledger{rec: rec}
 		k.Store, k.Now = store, time.Now
-		list := Overlap(k.Parts, i, k.Options)
+		list := Overlap(k.Setup, i)
 		at := func(name string) int {
 			for n, s := range list {
 				if s.Name == name {
@@ -73,11 +73,13 @@ func TestTheWayBackWaitsWhereTheOldVersionWasTakenAway(t *testing.T) {
 			k, f, rec := verifying(backToFirst, nil, "a")
 			f.workloads[0].Settled = false
 			rec.Editions = editions(c.views...)
-			if s, err := k.ready(t.Context(), rec); err != nil || s.Phase != c.want {
+			v := k.verifiers()
+			if s, err := v.ready(v.stillKnown)(t.Context(), rec); err != nil || s.Phase != c.want {
 				t.Errorf("%q (%s), %v; want %q", s.Phase, s.Note, err, c.want)
 			}
 			k.System = told{}
-			if s, err := k.ready(t.Context(), rec); err != nil || s.Phase != Done {
+			a := k.acceptor()
+			if s, err := a.ready(a.stillKnown)(t.Context(), rec); err != nil || s.Phase != Done {
 				t.Errorf("a server: %q (%s), %v", s.Phase, s.Note, err)
 			}
 		})
@@ -88,7 +90,7 @@ func TestTheWayBackWaitsWhereTheOldVersionWasTakenAway(t *testing.T) {
 func TestTheWayBackReplacesPodsEvenIfAllAreWrong(t *testing.T) {
 	k, f, rec := verifying(backToFirst, map[string]Status{"a": Altered, "b": Altered}, "a", "b")
 	rec.Editions = editions(only(2), View{Active: 1, Accept: []Version{1, 2}})
-	step := k.rollout()
+	step := k.verifiers().rollout().step()
 	for n, want := range []Phase{ToDo, ToDo, Waiting} {
 		s, err := step.Check(t.Context(), rec)
 		if err != nil || s.Phase != want {
@@ -111,7 +113,7 @@ func TestWhoIssuesUnderTheOldVersionAgainIsWaitedForAnew(t *testing.T) {
 	rec.Marks = map[string]time.Time{MarkIdle: noon, "other": noon}
 	store := &ledger{rec: rec}
 	k.Store = store
-	step := k.rollout()
+	step := k.verifiers().rollout().step()
 	if err := step.Apply(t.Context(), rec); err != nil || len(f.replaced) > 0 || !store.rec.Marks[MarkIdle].IsZero() || store.rec.Marks["other"].IsZero() {
 		t.Errorf("replaced %v with the marks %v, %v", f.replaced, store.rec.Marks, err)
 	}

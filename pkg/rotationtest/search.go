@@ -283,17 +283,20 @@ func (s *search) runner(op *operator, work process) *rotation.Runner {
 	case s.Asked:
 		parts.System = asked{verifiers{op}}
 	}
-	options := rotation.Options{Soak: wait, Lifetime: wait, Skew: skew, Now: now, Want: work.want.record(), Reloads: s.Reloads}
+	setup := rotation.Setup{
+		Parts: parts, Policy: rotation.Policy{Soak: wait, Lifetime: wait, Skew: skew, Reloads: s.Reloads},
+		Environment: rotation.Environment{Now: now}, Want: work.want.record(),
+	}
 	if s.Sessions {
-		options.Aftermath = sessions{op}
+		setup.Aftermath = sessions{op}
 	}
 	if s.Gate {
-		options.Gates = []rotation.Gate{{Name: "gate", Look: op.gate}}
+		setup.Gates = []rotation.Gate{{Name: "gate", Look: op.gate}}
 	}
 	if s.Cut {
-		options.Cut = op.cut
+		setup.Cut = op.cut
 	}
-	steps := rotation.Overlap(parts, i, options)
+	steps := rotation.Overlap(setup, i)
 	if s.Sabotage != nil {
 		steps = s.Sabotage(steps)
 	}
