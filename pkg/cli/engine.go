@@ -120,7 +120,8 @@ func engines() []engine {
 	return []engine{postgresEngine(), redisEngine(), jwtEngine()}
 }
 
-// stepsOf are the names of all steps that a target of a kind may have, in their order; "" is any kind.
+// stepsOf are the names of all steps that a target of a kind may have, in their order; "" is any
+// kind.
 func stepsOf(kind config.Kind) []string {
 	var lists [][]rotation.Step
 	for _, e := range engines() {

@@ -63,7 +63,8 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	return err
 }
 
-// towards is what is wanted of one direction: of the one that was asked for, or of the rollback that the operator asks for on the screen.
+// towards is the want of one direction: the one that was asked for, or the rollback that the
+// operator starts on the screen.
 func towards(want rotation.Want, back bool) rotation.Want {
 	if back == want.Back {
 		return want

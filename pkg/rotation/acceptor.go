@@ -12,8 +12,8 @@ type acceptor struct {
 	server Server
 }
 
-// list is its checklist. Where the server keeps one value at a time ([Single]), the old one is refused from install on: waiting
-// for its users would protect nobody.
+// list is its checklist. Where the server keeps one value at a time ([Single]), the server refuses
+// the old value from install on: waiting for its users would protect nobody.
 func (a *acceptor) list() []Step {
 	list := []Step{a.decision.begin(), a.stage(), a.install()}
 	if a.tries {
@@ -40,7 +40,8 @@ func (a *acceptor) list() []Step {
 // drains says whether the users of the other versions are waited for.
 func (a *acceptor) drains() bool { return !a.intent.Compromised && a.gap == "" }
 
-// rollout has every pod hold the target. Users of the other versions are looked for while their last pods end.
+// rollout has every pod hold the target. While the last old pods end, it already looks for users of
+// the other versions.
 func (a *acceptor) rollout() spread {
 	rollout := a.onTarget()
 	if a.drains() {
@@ -49,7 +50,7 @@ func (a *acceptor) rollout() spread {
 	return rollout
 }
 
-// activate hands the target out alone: what others hold is still accepted.
+// activate publishes the target alone: the server still accepts the other versions.
 func (a *acceptor) activate() activation {
 	step := activation{core: a.core, view: func(Record) View { return only(a.intent.To) }}
 	if a.gap == "" { // else install has looked
@@ -58,10 +59,10 @@ func (a *acceptor) activate() activation {
 	return step
 }
 
-// stillKnown is true: whoever holds an edition says nothing of what the server accepts.
+// stillKnown is true: what the server accepts does not depend on which edition a pod holds.
 func (*acceptor) stillKnown([]Edition) bool { return true }
 
-// cutWarning is what is said of ending pods at once before it is agreed to.
+// cutWarning is what the operator has to know before agreeing to end pods at once.
 func (a *acceptor) cutWarning() string {
 	return "; the server refuses it before the pods have the new one, and all of them are ended at once: an outage until new ones are ready"
 }
@@ -95,7 +96,8 @@ func (a *acceptor) install() Step {
 	return step
 }
 
-// standing is done when every place treats c in one of the wanted ways. No place at all is no proof.
+// standing is done when every place treats c in one of the wanted ways. No place at all is no
+// proof.
 func (a *acceptor) standing(ctx context.Context, c Credential, wanted ...Status) (State, error) {
 	places, err := a.server.Standing(ctx, c)
 	if err != nil {
@@ -119,7 +121,8 @@ func (a *acceptor) standing(ctx context.Context, c Credential, wanted ...Status)
 	return s, nil
 }
 
-// doubtOf is the kind of consent that a place takes which could not be proven to be in one of the wanted ways.
+// doubtOf is the kind of consent that a place takes which could not be proven to be in one of the
+// wanted ways.
 func doubtOf(phase Phase, wanted []Status) string {
 	switch {
 	case phase != Doubtful:
@@ -179,8 +182,8 @@ func (a *acceptor) revoke() Step {
 	}
 }
 
-// isRevoked wants every other version refused at every place, nobody left on it, and, where there is
-// something to bring back, the time since when.
+// isRevoked wants every other version refused at every place, nobody left on it, and, where there
+// is something to bring back, the time since when.
 func (a *acceptor) isRevoked(ctx context.Context, rec Record) (State, error) {
 	all := State{Phase: Done}
 	for _, c := range a.apart(rec) {
@@ -211,8 +214,8 @@ func (a *acceptor) isRefused(ctx context.Context, rec Record, c Credential) (Sta
 	return s, nil
 }
 
-// isUnused wants no session of c. Where all versions have one name a session does not show which of them opened it, and one
-// that is open stays: that was agreed to with the gap, or at drain.
+// isUnused wants no session of c. Where all versions have one name a session does not show which of
+// them opened it, and one that is open stays: that was agreed to with the gap, or at drain.
 func (a *acceptor) isUnused(ctx context.Context, c Credential, s *State) error {
 	if a.oneID {
 		return nil
@@ -246,7 +249,8 @@ func (a *acceptor) quarantine(ctx context.Context, rec Record) error {
 	return a.noteMark(ctx, rec, MarkQuarantined)
 }
 
-// retire removes the other versions from the server and forgets their values: from here there is no way back.
+// retire removes the other versions from the server and forgets their values: from here there is no
+// way back.
 func (a *acceptor) retire() Step {
 	return Step{
 		Name:    StepRetire,
@@ -300,8 +304,8 @@ func (a *acceptor) isRetired(ctx context.Context, rec Record) (State, error) {
 	return all, nil
 }
 
-// erase takes one version at a time: first from the server, then from the record, so that no value is
-// forgotten that a server still accepts.
+// erase takes one version at a time: first from the server, then from the record, so that no value
+// is forgotten that a server still accepts.
 func (a *acceptor) erase(ctx context.Context, rec Record) error {
 	for _, c := range rec.Others() {
 		if err := a.eraseAt(ctx, rec, c); err != nil {

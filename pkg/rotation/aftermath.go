@@ -11,15 +11,15 @@ import (
 type Aftermath interface {
 	// Look says what would be ended, with how many there are now, for people. It changes nothing.
 	Look(ctx context.Context) ([]string, error)
-	// End ends them, and says how many there were. It can be repeated. Where there are many it ends with [ErrNotYet] once it got some way, and
-	// the next call goes on from there.
+	// End ends them, and says how many there were. It can be repeated. Where there are many it ends
+	// with [ErrNotYet] once it got some way, and the next call goes on from there.
 	End(ctx context.Context) (what string, err error)
 	// Warning is what else goes with them, as the end of a sentence; "" where nothing does.
 	Warning() string
 }
 
-// MarkEnded is when what came of a leaked value was ended. New sessions look the same as old ones: that it was done can't be
-// observed later.
+// MarkEnded is when what came of a leaked value was ended. New sessions look the same as old ones:
+// that it was done can't be observed later.
 const MarkEnded = "ended"
 
 // sessions are those that were opened with a leaked value.
@@ -28,8 +28,9 @@ type sessions struct {
 	aftermath Aftermath
 }
 
-// step ends what was opened with the leaked value. Not before every pod refuses it: a list of tokens that are not to be
-// accepted any more may stand beside the sessions, and would let them in again if it went first.
+// step ends what was opened with the leaked value. Not before every pod refuses it: a list of
+// tokens that are not to be accepted any more may stand beside the sessions, and would let them in
+// again if it went first.
 func (k sessions) step() Step {
 	ended := ""
 	return Step{

@@ -2,21 +2,21 @@ package rotation
 
 import "time"
 
-// overlap is what both lists of this package are made of: parts that each keep what this run has seen of their own matter.
+// overlap holds the parts that both lists are built from. Each part keeps its own state of one run.
 type overlap struct {
 	core
 	logins
 	decision  *decision
 	pods      *pods
 	prober    *prober   // nil: nobody can be asked
-	canaries  *canaries // nil: there is no way to make one
+	canaries  *canaries // nil: none can be started
 	tries     bool      // one pod tries the target first
-	gates     *gates    // nil: none are looked at
+	gates     *gates    // nil: there are none
 	users     *users
 	soaking   *soaking
 	counting  *counting // nil: nobody counts
-	exposure  *exposure // nil: nothing tells of it
-	aftermath Aftermath // nil: nothing outlives a leaked value
+	exposure  *exposure // nil: nothing is reported
+	aftermath Aftermath // nil: nothing outlives a compromised value
 	lifetime  time.Duration
 }
 
@@ -29,16 +29,17 @@ func assemble(s Setup, i Intent) *overlap {
 	o := &overlap{core: c, logins: loginsOf(s.System), aftermath: s.Aftermath, lifetime: s.Lifetime}
 	skips := skips{s.Store, s.Want.By, s.Now}
 	o.decision = &decision{core: c, want: s.Want, gap: o.gap, preflight: s.Preflight, skips: skips}
-	o.pods = &pods{core: c, skew: s.Skew, reloads: s.Reloads && !i.Compromised} // a leaked value does not wait for pods to read again
+	o.pods = &pods{core: c, skew: s.Skew, reloads: s.Reloads && !i.Compromised} // an emergency does not wait until pods read the Secret again
 	if p, ok := s.System.(Probed); ok {
 		o.prober = &prober{core: c, probed: p, pods: o.pods}
 	}
 	if s.Canary != nil {
 		o.canaries = &canaries{core: c, canary: s.Canary}
-		// Where the versions cannot overlap there is no such time, and nothing holds up the way back, or the answer to a leak.
+		// A canary needs a time in which both versions are valid. Nothing delays a rollback or an
+		// emergency.
 		o.tries = s.TryFirst && !i.Back && !i.Compromised && o.gap == ""
 	}
-	if len(s.Gates) > 0 && !i.Back { // nothing holds up the way back
+	if len(s.Gates) > 0 && !i.Back { // nothing delays a rollback
 		o.gates = &gates{all: s.Gates, leaked: i.Compromised, now: s.Now, skips: skips}
 	}
 	o.users = &users{core: c, logins: o.logins, pods: o.pods, who: s.Who, window: s.Window, terminate: s.Terminate}
@@ -49,7 +50,7 @@ func assemble(s Setup, i Intent) *overlap {
 	return o
 }
 
-// answer adds what an answer to a leak has beside all else.
+// answer adds the parts that only an emergency has.
 func (o *overlap) answer(s Setup) {
 	since := o.intent.since(s.Asked)
 	if s.Cut != nil {
@@ -63,8 +64,9 @@ func (o *overlap) answer(s Setup) {
 	}
 }
 
-// onTarget has every consumer hold the target as the active version, and nothing else. An answer to a leak asks no pod what it
-// makes of that: what counts then is looked at once the old version is refused.
+// onTarget is done when every consumer holds the target as the active version, and nothing else. In
+// an emergency no pod is asked what it does with the target: the pods are asked once the old
+// version is refused.
 func (o *overlap) onTarget() spread {
 	rollout := spread{
 		name: StepRollout, goal: "every pod runs on the new version", section: During, stragglers: true, pods: o.pods, canaries: o.canaries,

@@ -12,15 +12,15 @@ type decision struct {
 	core
 	want      Want
 	gap       string // what consumers lose in between; "" is nothing
-	warning   string // what else goes with a value that has leaked
+	warning   string // what else an emergency ends
 	preflight []func(context.Context, Record) ([]Item, error)
 	skips     skips
 
 	without []string // what preflight has found missing that the operator may begin without
 }
 
-// begin makes the intent durable. Where nothing was on record, or the value in the Secret was on none,
-// an edition is written down for what the Secret holds now.
+// begin makes the intent durable. Where nothing was on record, or the value in the Secret was on
+// none, an edition is written down for what the Secret holds now.
 func (d *decision) begin() Step {
 	return Step{
 		Name:     StepBegin,
@@ -70,8 +70,8 @@ func (d *decision) effect() string {
 	}
 }
 
-// consent is what begin wants to be agreed to. A gap is more than a yes covers; but on the way back, and for a value that
-// has leaked, nothing else is held up either.
+// consent is what begin wants to be agreed to. A gap is more than a yes covers; but on the way
+// back, and for a value that has leaked, nothing else is held up either.
 func (d *decision) consent() string {
 	if d.gap == "" || d.intent.Back || d.intent.Compromised {
 		return ConsentProceed

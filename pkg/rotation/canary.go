@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Canary starts one more pod of a consumer, which nobody's requests go to, with the target while all others hold the version
-// before. It is the one proof that goes the application's own way: its driver, its pooler, its network, its settings.
+// Canary starts one more pod of a consumer, which nobody's requests go to, with the target while
+// all others hold the version before. It is the one proof that goes the application's own way: its
+// driver, its pooler, its network, its settings.
 type Canary interface {
-	// Look gives the canaries that there are, terminating ones too, whatever decision they were started under.
+	// Look gives the canaries that there are, terminating ones too, whatever decision they were
+	// started under.
 	Look(context.Context) ([]CanaryPod, error)
 	// Start has one there for the decision that rec's intent is, with its target. It can be repeated.
 	Start(ctx context.Context, rec Record) error
@@ -27,11 +29,12 @@ type CanaryPod struct {
 	Attempt int    // the decision that it was started under
 }
 
-// canaryPatience is how long a canary may have a problem before that is a failure, and how long one that is ready may be
-// unseen at the server before it counts as unproven.
+// canaryPatience is how long a canary may have a problem before that is a failure, and how long one
+// that is ready may be unseen at the server before it counts as unproven.
 const canaryPatience = 30 * time.Second
 
-// canaries are those of one rotation, with what this run has seen of its own. It is nil where there is no way to make one.
+// canaries starts, observes and ends the canary pods of one rotation. It is nil where none can be
+// started.
 type canaries struct {
 	core
 	canary Canary
@@ -41,8 +44,8 @@ type canaries struct {
 	gone   bool      // no canary is left
 }
 
-// step has one pod of the application's own be well on the target before anybody else is handed it. It is there until
-// activate is done; from then on all pods say more than it did.
+// step has one pod of the application's own be well on the target before anybody else is handed it.
+// It is there until activate is done; from then on all pods say more than it did.
 func (c *canaries) step() Step {
 	return Step{
 		Name:    StepCanary,
@@ -139,7 +142,7 @@ func (c *canaries) lasts(since *time.Time, d time.Duration) bool {
 	return !c.now().Before(since.Add(d))
 }
 
-// left adds to a state what is left of canaries: it is not done before none is.
+// left adds the remaining canaries to a state, which is not done until none remains.
 func (c *canaries) left(ctx context.Context, s State) (State, error) {
 	if c == nil || c.gone {
 		return s, nil
@@ -157,7 +160,7 @@ func (c *canaries) left(ctx context.Context, s State) (State, error) {
 	return s, err
 }
 
-// endAll ends all canaries that are left.
+// endAll ends all remaining canaries.
 func (c *canaries) endAll(ctx context.Context) error {
 	if c == nil {
 		return nil

@@ -7,7 +7,8 @@ type Question struct {
 	Text string // what will happen, what was seen, how it is undone
 }
 
-// The kinds of consent, one for each doubt. A general yes covers only the first. Adapters have kinds of their own.
+// The kinds of consent, one for each doubt. A general yes covers only the first. Adapters have
+// kinds of their own.
 const (
 	ConsentProceed     = "proceed"
 	ConsentUnproven    = "unproven"     // nothing proves what the server, or a pod that cannot be asked, makes of the new version

@@ -29,7 +29,8 @@ func (c core) fence(ctx context.Context) error {
 	return c.intent.Mine(rec)
 }
 
-// mark is a time on record; zero where there is none, or where it is in the future: nothing would ever come after it.
+// mark is a time on record; zero where there is none, or where it is in the future: nothing would
+// ever come after it.
 func (c core) mark(rec Record, name string) time.Time {
 	at := rec.Marks[name]
 	if !at.IsZero() && at.Sub(c.now()) > ahead {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// cutter ends pods that may hold a leaked value at once, whatever comes in their place. It is nil where nobody does.
+// cutter ends, in an emergency, all pods at once that may hold the compromised value. A nil cutter
+// ends none.
 type cutter struct {
 	core
 	cut  func(context.Context, Workload, []Pod) error
@@ -16,9 +17,10 @@ type cutter struct {
 	at  map[string]time.Time // and when it did so, by workload
 }
 
-// cutOff ends every pod of w that may hold what does not fit, all at once and with no time to finish. Each of them once: what a
-// kubelet that does not answer makes of it is waited for. Pods that its controller makes in their places before it has seen the
-// new template read the new value, and are left to it.
+// cutOff ends every pod of w that may hold what does not fit, all at once and with no time to
+// finish. Each of them once: what a kubelet that does not answer makes of it is waited for. Pods
+// that its controller makes in their places before it has seen the new template read the new value,
+// and are left to it.
 func (c *cutter) cutOff(ctx context.Context, w Workload, editions []Edition, fits func(View) bool) error {
 	if c == nil {
 		return nil

@@ -17,7 +17,8 @@ type Want struct {
 	Until       string // the last step to make, in this direction alone; "" is all of them
 }
 
-// Abort is what undoes w: the whole way back, wherever w was to stop.
+// Abort is the want of a rollback of w. It has all of its steps, whichever step w was to stop
+// after.
 func (w Want) Abort() Want { return Want{Back: true, By: w.By} }
 
 // Decide says what a run that wants w has to work for, given the record r: the intent that is
@@ -48,10 +49,12 @@ func Decide(r Record, w Want) (Intent, error) {
 	return *r.Intent, nil
 }
 
-// ahead is how far a recorded time may be in the future, by the API server's clock, before it counts for nothing.
+// ahead is how far a recorded time may be in the future, by the API server's clock, before it
+// counts for nothing.
 const ahead = time.Minute
 
-// recent says whether at is less than w.MinAge ago. A time in the future is not: it would never end to be.
+// recent says whether at is less than w.MinAge ago. A time in the future is not: it would never end
+// to be.
 func recent(at time.Time, w Want) bool {
 	age := w.Now.Sub(at)
 	return age < w.MinAge && age > -ahead
@@ -62,8 +65,8 @@ func satisfies(i Intent, w Want) bool {
 	return !i.Back && (i.Compromised || !w.Compromised)
 }
 
-// begin is the intent of a new rotation. A value in the Secret that is on no record was put there by
-// somebody else: it gets a number of its own first, and is what the rotation leads away from.
+// begin is the intent of a new rotation. A value in the Secret that is on no record was put there
+// by somebody else: it gets a number of its own first, and is what the rotation leads away from.
 func begin(r Record, w Want) Intent {
 	i := Intent{Attempt: 1, Compromised: w.Compromised, By: w.By, At: w.Now}
 	if r.Intent != nil {

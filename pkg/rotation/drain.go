@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// users are those of the other versions, as this run has seen them.
+// users observes who still uses the other versions.
 type users struct {
 	core
 	logins
@@ -65,9 +65,10 @@ func (u *users) isIdle(ctx context.Context, rec Record) (State, error) {
 	return s, nil
 }
 
-// glimpse looks for users of the other versions while their last pods end: a pod is there for a while after its sessions are over, and that
-// nobody was seen in it counts for the window of drain. What could not be told counts for nothing, and neither does what was seen before
-// a pod came back that is there to stay.
+// glimpse looks for users of the other versions while their last pods end: a pod is there for a
+// while after its sessions are over, and that nobody was seen in it counts for the window of drain.
+// What could not be told counts for nothing, and neither does what was seen before a pod came back
+// that is there to stay.
 func (u *users) glimpse(ctx context.Context, rec Record, only bool) {
 	if !only {
 		u.quiet = time.Time{}
@@ -87,8 +88,8 @@ type straggler struct {
 	name, note string
 }
 
-// stragglers are all sessions of the other versions, and the pods among them that are there to stay; and the nodes that
-// could not be asked.
+// stragglers are all sessions of the other versions, and the pods among them that are there to
+// stay; and the nodes that could not be asked.
 type stragglers struct {
 	all    []straggler
 	pods   []podOf
@@ -100,7 +101,8 @@ type podOf struct {
 	p Pod
 }
 
-// inUse is who uses any of the other versions; not Known means that the system cannot tell of one of them.
+// inUse is who uses any of the other versions; not Known means that the system cannot tell of one
+// of them.
 func (u *users) inUse(ctx context.Context, rec Record) (all Usage, err error) {
 	for _, c := range u.apart(rec) {
 		use, err := u.System.InUse(ctx, c)
@@ -171,8 +173,8 @@ func (g *stragglers) add(s Session, workloads []Workload, who func() string) {
 	g.all = append(g.all, straggler{name: "pod/" + owner.p.Name, note: note})
 }
 
-// ownerOf is the pod that a session comes from: its address, and an age within the pod's life, since
-// addresses are used again.
+// ownerOf is the pod that a session comes from: its address, and an age within the pod's life,
+// since addresses are used again.
 func ownerOf(s Session, workloads []Workload) (podOf, bool) {
 	for _, w := range workloads {
 		for _, p := range w.Pods {
@@ -184,7 +186,8 @@ func ownerOf(s Session, workloads []Workload) (podOf, bool) {
 	return podOf{}, false
 }
 
-// stranger is a session that belongs to no consumer, but to who. One that a pooler holds may have no client any more.
+// stranger is a session that belongs to no consumer, but to who. One that a pooler holds may have
+// no client any more.
 func (s Session) stranger(who string) straggler {
 	since := "since " + s.Since.UTC().Format(time.TimeOnly)
 	if s.Pooler != "" {
@@ -201,8 +204,9 @@ func (s Session) stranger(who string) straggler {
 	return straggler{name: name, note: who + "; " + since}
 }
 
-// replaceStragglers ends pods that still use an other version although their labels say better: what they were
-// handed at their start was old. One pod of each workload at a time, and only while all others serve.
+// replaceStragglers ends pods that still use an other version although their labels say better:
+// what they were handed at their start was old. One pod of each workload at a time, and only while
+// all others serve.
 func (u *users) replaceStragglers(ctx context.Context, rec Record) error {
 	found, err := u.stragglers(ctx, rec)
 	if err != nil || found == nil {

@@ -2,7 +2,8 @@ package rotation
 
 import "time"
 
-// Event is one thing that happened in a run, flat, for whoever shows or keeps it. It never holds a value.
+// Event is one thing that happened in a run, flat, for whoever shows or keeps it. It never holds a
+// value.
 type Event struct {
 	Time        time.Time `json:"time"`
 	Target      string    `json:"target"`
@@ -11,7 +12,8 @@ type Event struct {
 	Attempt     int       `json:"attempt"`
 	Back        bool      `json:"back,omitempty"`
 	Compromised bool      `json:"compromised,omitempty"`
-	// Started is true from when the decision is on record. Before that nothing was changed, and there is nothing to undo.
+	// Started is true from when the decision is on record. Before that nothing was changed, and there
+	// is nothing to undo.
 	Started bool `json:"started,omitempty"`
 
 	Step  string    `json:"step,omitempty"`

@@ -14,18 +14,20 @@ type Exit struct {
 	Gone   bool      // there is no such pod any more
 }
 
-// exposure tells of an answer to a leak how long it took until no pod accepted what has leaked. It is nil where nothing tells.
+// exposure reports how long an emergency took until no pod accepted the compromised value. A nil
+// exposure reports nothing.
 type exposure struct {
 	to    Version
 	exits func() []Exit
-	since time.Time // when the answer was asked for
+	since time.Time // when the operator gave the command
 	skew  time.Duration
 
 	replaced time.Time // when this run has replaced the value
 }
 
-// tell adds how long it took until no pod accepted what has leaked: to the end of the last one that knew it, as its kubelet
-// reported it. A pod whose end nobody has reported is named: nothing is proven of it.
+// tell adds how long it took until no pod accepted what has leaked: to the end of the last one that
+// knew it, as its kubelet reported it. A pod whose end nobody has reported is named: nothing is
+// proven of it.
 func (e *exposure) tell(rec Record, s State) State {
 	if e == nil || s.Phase != Done {
 		return s
@@ -64,13 +66,14 @@ func (e *exposure) tell(rec Record, s State) State {
 	return s
 }
 
-// after says whether a pod was not there yet when this run had replaced the value: what controllers make in the place of pods
-// that were ended is often dated with the same second.
+// after says whether a pod was not there yet when this run had replaced the value: what controllers
+// make in the place of pods that were ended is often dated with the same second.
 func (e *exposure) after(x Exit) bool {
 	return !e.replaced.IsZero() && x.Seen.After(e.replaced)
 }
 
-// since is when the command was given: for one that goes on with what was decided before, that decision.
+// since is when the command was given: for one that goes on with what was decided before, that
+// decision.
 func (i Intent) since(asked time.Time) time.Time {
 	if d := i.At.Sub(asked); !asked.IsZero() && d >= 0 && d < time.Minute {
 		return asked

@@ -8,20 +8,22 @@ import (
 	"time"
 )
 
-// Gate is a look at how the application fares on the new version, beside what the steps prove: a number of its monitoring,
-// an answer of its own, its logs. A gate is health: it holds a rotation up before anything is taken away, and no step is
-// done because of it. It changes nothing.
+// Gate is a look at how the application fares on the new version, beside what the steps prove: a
+// number of its monitoring, an answer of its own, its logs. A gate is health: it holds a rotation
+// up before anything is taken away, and no step is done because of it. It changes nothing.
 type Gate struct {
 	Name string // its own among a target's; skipping one is recorded under it
 	Want string // what it wants to see, for people
-	// Look says how things are now: Done is good and Failed bad; Waiting and Doubtful are for what cannot be told now, or not
-	// at all. An error counts as Waiting: what could not be looked at neither passes nor fails. The item's name is set by the list.
+	// Look says how things are now: Done is good and Failed bad; Waiting and Doubtful are for what
+	// cannot be told now, or not at all. An error counts as Waiting: what could not be looked at
+	// neither passes nor fails. The item's name is set by the list.
 	Look     func(context.Context, Record) (Item, error)
 	Hold     time.Duration // how long it has to be good without a break, as this run has seen it
 	Patience time.Duration // how long it may be bad without a break before that is a failure
 }
 
-// lookLimit is how long one look at a gate may take: one that hangs is not known, and holds up no look at the others.
+// lookLimit is how long one look at a gate may take: one that hangs is not known, and holds up no
+// look at the others.
 const lookLimit = 15 * time.Second
 
 // How old a look at a gate may be: while it is waited for, and while the old version is refused.
@@ -37,10 +39,11 @@ type watch struct {
 	good, bad time.Time // since when it has been so; zero while it is not
 }
 
-// gates are those of one rotation, with what this run has seen of each. It is nil where none are looked at.
+// gates are the gates of one rotation, and what this run has observed of each. It is nil where
+// there are none.
 type gates struct {
 	all    []Gate
-	leaked bool // what has leaked waits for none of them
+	leaked bool // an emergency waits for none of them
 	now    func() time.Time
 	skips  skips
 
@@ -70,7 +73,8 @@ func (g *gates) verify() Step {
 	}
 }
 
-// check looks at all gates, those aside that were looked at less than fresh ago. What has leaked waits for none of them.
+// check looks at all gates, those aside that were looked at less than fresh ago. What has leaked
+// waits for none of them.
 func (g *gates) check(ctx context.Context, rec Record, fresh time.Duration) (State, error) {
 	g.look(ctx, rec, fresh)
 	if ctx.Err() != nil {
@@ -101,7 +105,8 @@ func (g *gates) check(ctx context.Context, rec Record, fresh time.Duration) (Sta
 	return s, nil
 }
 
-// look looks at the gates that were not looked at lately, all at once: none waits for another one's answer.
+// look looks at the gates that were not looked at lately, all at once: none waits for another one's
+// answer.
 func (g *gates) look(ctx context.Context, rec Record, fresh time.Duration) {
 	if g.watches == nil {
 		g.watches = make([]watch, len(g.all))
@@ -140,7 +145,8 @@ func (w *watch) saw(item Item, now time.Time) {
 	since(&w.bad, item.Phase == Failed)
 }
 
-// judged is what is to be made of a gate, given for how long it has been as it is; with the end of a wait that ends by itself.
+// judged is what is to be made of a gate, given for how long it has been as it is; with the end of
+// a wait that ends by itself.
 func (g *gates) judged(rec Record, gate Gate, w *watch) (item Item, until time.Time) {
 	item = w.item
 	item.Name, item.MaySkip, item.Consent = gate.Name, true, ConsentUnknownGate
@@ -158,8 +164,8 @@ func (g *gates) judged(rec Record, gate Gate, w *watch) (item Item, until time.T
 	return item, until
 }
 
-// during is a wait in which gates are looked at too: one that fails ends it, one that is not good makes it longer. What
-// could not be proven was agreed to before.
+// during is a wait in which gates are looked at too: one that fails ends it, one that is not good
+// makes it longer. What could not be proven was agreed to before.
 func (g *gates) during(ctx context.Context, rec Record, s State) (State, error) {
 	well, err := g.check(ctx, rec, settledLook)
 	if err != nil {

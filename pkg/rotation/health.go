@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// ready holds activate up while a consumer is not well for reasons of its own: a rotation into a rollout that is
-// stuck would be taken for its cause. The way back is never held up by this, unless consumers have to learn again what was taken
-// from them: then one that is still made may come up with what it was taken from.
+// ready holds activate up while a consumer is not well for reasons of its own: a rotation into a
+// rollout that is stuck would be taken for its cause. The way back is never held up by this, unless
+// consumers have to learn again what was taken from them: then one that is still made may come up
+// with what it was taken from.
 func (c core) ready(known func([]Edition) bool) func(context.Context, Record) (State, error) {
 	return func(ctx context.Context, rec Record) (State, error) {
 		if c.intent.Back && known(rec.Editions) {
@@ -17,8 +18,8 @@ func (c core) ready(known func([]Edition) bool) func(context.Context, Record) (S
 	}
 }
 
-// healthy holds a step up until every rollout is through and every pod is ready: what is still on its way
-// may yet come up with something older. A compromised value waits for nobody.
+// healthy holds a step up until every rollout is through and every pod is ready: what is still on
+// its way may yet come up with something older. A compromised value waits for nobody.
 func (c core) healthy(ctx context.Context, _ Record) (State, error) {
 	if c.intent.Compromised {
 		return State{Phase: Done}, nil

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// anew has what is waited for begin anew where nobody issued under the old version, and a pod is found that may again.
-// It is nil where that is not waited for.
+// anew restarts the wait for what was issued under the old version, when a pod is found that may
+// issue under it again. It is nil in an emergency, which does not wait for that.
 type anew struct{ core }
 
-// marked says whether it is on record since when nobody issues under the old version.
+// marked says whether the record has the time since when no pod issues under the old version.
 func (a *anew) marked(rec Record) bool { return a != nil && !a.mark(rec, MarkIdle).IsZero() }
 
-// due says whether a pod was found that has to be moved, although nobody was to be any more.
+// due says whether such a pod was found.
 func (a *anew) due(rec Record, s State) bool {
 	return a.marked(rec) && slices.ContainsFunc(s.Items, func(i Item) bool { return i.Phase == ToDo })
 }
 
-// forget takes that off the record.
+// forget removes that time from the record.
 func (a *anew) forget(ctx context.Context, rec Record) error {
 	return a.Store.Note(ctx, rec.Revision, func(r *Record) {
 		r.Marks = maps.Clone(r.Marks)

@@ -2,7 +2,7 @@ package rotation
 
 import "slices"
 
-// logins is how the versions at a Server relate to each other.
+// logins says how the versions at a Server relate to each other.
 type logins struct {
 	gap    string // what consumers lose between install and the end of the rollout; "" where versions overlap
 	oneID  bool   // all versions have one ID: then only a value tells them apart, and no session does
@@ -22,9 +22,9 @@ func loginsOf(s System) logins {
 	return l
 }
 
-// shares says whether c has the very name of the target, as a password that somebody has changed by hand leaves it:
-// the server has forgotten c's value, and what took the name away would take the target away. Where all
-// versions have one name, the server tells them apart itself.
+// shares says whether c has the very name of the target, as a password that somebody has changed by
+// hand leaves it: the server has forgotten c's value, and what took the name away would take the
+// target away. Where all versions have one name, the server tells them apart itself.
 func (l logins) shares(rec Record, c Credential) bool {
 	t, ok := rec.Target()
 	return ok && t.ID == c.ID && !l.oneID
@@ -35,9 +35,9 @@ func (l logins) apart(rec Record) []Credential {
 	return slices.DeleteFunc(rec.Others(), func(c Credential) bool { return l.shares(rec, c) })
 }
 
-// bare is c as it is looked at to see whether it is refused: by its name alone, whatever password it comes in with. Trying its
-// value would open sessions of the very credential that nobody is to use. Only where all versions have one name, the value
-// tells them apart.
+// bare is c as it is looked at to see whether it is refused: by its name alone, whatever password
+// it comes in with. Trying its value would open sessions of the very credential that nobody is to
+// use. Only where all versions have one name, the value tells them apart.
 func (l logins) bare(c Credential) Credential {
 	if !l.oneID {
 		c.Value = Secret{}

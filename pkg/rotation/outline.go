@@ -1,13 +1,14 @@
 package rotation
 
-// ServerOutline is the list of a rotation at a [Server] with nothing behind it, and all steps that such a list may have. It is
-// good for names, their order, sections, and [PhaseOf]: nothing else of its steps may be called.
+// ServerOutline is the list of a rotation at a [Server], with every step that such a list may have
+// and no system behind it. It is for names, their order, sections and [PhaseOf]. Its steps cannot
+// be checked or applied.
 func ServerOutline(i Intent) []Step {
 	type any struct{ Server }
 	return outline(any{}, i)
 }
 
-// VerifierOutline is that of a rotation of what pods verify with.
+// VerifierOutline is the same for systems that read the Secret themselves.
 func VerifierOutline(i Intent) []Step {
 	type any struct{ System }
 	return outline(any{}, i)

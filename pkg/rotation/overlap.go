@@ -1,18 +1,19 @@
 package rotation
 
-// kind is one of the two kinds of systems: one that is told by us what to accept, or those who read it themselves.
+// kind makes the list of one kind of system: a [Server], which is told what to accept, or
+// verifiers, which read the Secret themselves.
 type kind interface {
 	list() []Step
 	cutWarning() string
 }
 
-// Overlap is the checklist of a rotation in which the old version and the new one are valid side by side until
-// nobody uses the old one. For an abort it is the same list: the intent swaps target and
+// Overlap is the checklist of a rotation in which the old version and the new one are valid side by
+// side until nobody uses the old one. For an abort it is the same list: the intent swaps target and
 // others, and nothing else. For a compromised value it is a shorter one: what waits for users of
 // the old version is left out.
 //
-// The order is the proof that no consumer ever holds what its server refuses: a version is accepted before
-// it is active, everywhere before the others are looked at, and idle before it is refused.
+// The order is the proof that no consumer ever holds what its server refuses: a version is accepted
+// before it is active, everywhere before the others are looked at, and idle before it is refused.
 func Overlap(s Setup, i Intent) []Step {
 	o := assemble(s, i)
 	var k kind = &verifiers{overlap: o}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// pods says what templates and pods may hold, and moves them, one at a time.
+// pods says which views templates and pods may hold, and moves workloads one pod at a time.
 type pods struct {
 	core
 	skew    time.Duration
@@ -15,8 +15,8 @@ type pods struct {
 	cut     *cutter // nil: none are ended at once
 }
 
-// bring moves w's template, or, where that is done and its controller sees nothing to do, ends one pod that does
-// not fit: one at a time, and only while all others serve.
+// bring moves w's template, or, where that is done and its controller sees nothing to do, ends one
+// pod that does not fit: one at a time, and only while all others serve.
 func (ps *pods) bring(ctx context.Context, w Workload, editions []Edition, fits func(View) bool) error {
 	if ps.reloads {
 		return nil
@@ -30,8 +30,8 @@ func (ps *pods) bring(ctx context.Context, w Workload, editions []Edition, fits 
 	return nil
 }
 
-// move and replace read the intent again right before: a run that slept since it looked would find the template as
-// it was before somebody aborted, and take that for its own work to do.
+// move and replace read the intent again right before: a run that slept since it looked would find
+// the template as it was before somebody aborted, and take that for its own work to do.
 func (ps *pods) move(ctx context.Context, w Workload, n int) error {
 	if err := ps.fence(ctx); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (ps *pods) replace(ctx context.Context, w Workload, p Pod) error {
 	return ps.Consumers.Replace(ctx, w, p)
 }
 
-// leftover is a pod of a settled workload that does not fit although its template does: its container
-// started again in between, or it was made while the template was on its way.
+// leftover is a pod of a settled workload that does not fit although its template does: its
+// container started again in between, or it was made while the template was on its way.
 func (ps *pods) leftover(w Workload, editions []Edition, fits func(View) bool) (Pod, bool) {
 	if w.Fixed || !w.Settled || w.ready() < w.Desired {
 		return Pod{}, false
@@ -132,8 +132,8 @@ func (ps *pods) toMove(w Workload, editions []Edition, fits func(View) bool) boo
 	return !w.Fixed && !allFit(WillHold(w, editions, ps.skew), fits)
 }
 
-// home is the label to give the template of w: that of its healthy pods which fit already, so that a
-// rollout cut short goes back to them and makes no new ones; else that of the newest edition.
+// home is the label to give the template of w: that of its healthy pods which fit already, so that
+// a rollout cut short goes back to them and makes no new ones; else that of the newest edition.
 func (ps *pods) home(w Workload, editions []Edition, fits func(View) bool) int {
 	count := map[int]int{}
 	best := latest(editions)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// preview is a store that writes nothing: what it is told stays in memory, over what the real one says.
+// preview is a store that writes nothing: what it is told stays in memory, over what the real one
+// says.
 type preview struct {
 	Store
 	pending []func(*Record)
@@ -87,8 +88,8 @@ func (s Step) Planned() Planned {
 	return Planned{Step: s.Name, Goal: s.Goal, Section: s.Section, Final: s.Final}
 }
 
-// Plan is what a run that wants w would do, step by step. It writes nothing anywhere. A preflight's refusal is
-// returned as it would be by a run.
+// Plan is what a run that wants w would do, step by step. It writes nothing anywhere. A preflight's
+// refusal is returned as it would be by a run.
 func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 	intent, err := r.Decide(ctx, w)
 	if err != nil {
@@ -120,7 +121,8 @@ func (r Rotation) Plan(ctx context.Context, w Want) (Intent, []Planned, error) {
 	return intent, plan, nil
 }
 
-// plan looks at one step as it will be when its turn has come: what would be recorded before it, is.
+// plan looks at one step as it will be when its turn has come: what would be recorded before it,
+// is.
 func (r Rotation) plan(ctx context.Context, step Step) (Planned, error) {
 	p := step.Planned()
 	for range mostApplied {

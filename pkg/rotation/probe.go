@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Probed is a System whose pods can be asked themselves, one by one, what they make of each version: what they were handed
-// is one thing, and what they do with it another.
+// Probed is a System whose pods can be asked themselves, one by one, what they make of each
+// version: what they were handed is one thing, and what they do with it another.
 type Probed interface {
 	System
-	// Probe asks the pods of all workloads, the terminating ones too, and gives one answer for each. What is asked has no
-	// effect. An error means that nothing could be asked at all.
+	// Probe asks the pods of all workloads, the terminating ones too, and gives one answer for each.
+	// What is asked has no effect. An error means that nothing could be asked at all.
 	Probe(ctx context.Context, workloads []Workload, want Wanted) ([]Reply, error)
 	// Lifetime is how long what is issued now stays valid, by the clocks of all who verify it.
 	Lifetime(ctx context.Context, workloads []Workload) (time.Duration, error)
@@ -24,22 +24,25 @@ type Wanted struct {
 	Accept []Credential // what was signed with one of these is accepted
 	Refuse []Credential // and with one of these refused, while the same under one of Accept passes
 	Sign   *Credential  // what a pod issues is signed with this; nil: it may be any
-	// Urgent has a pod judged by Accept and Refuse alone. What else is wrong with it is told as a fault.
+	// Urgent has a pod judged by Accept and Refuse alone. What else is wrong with it is told as a
+	// fault.
 	Urgent bool
 }
 
-// Reply is what one pod made of the versions. Its status is Accepts where all was as wanted, Altered where something was
-// not, Unproven where the pod can't be asked at all, and Unknown where it could not be asked now.
+// Reply is what one pod made of the versions. Its status is Accepts where all was as wanted,
+// Altered where something was not, Unproven where the pod can't be asked at all, and Unknown where
+// it could not be asked now.
 type Reply struct {
 	Workload string
 	Pod      string
 	Status   Status
 	Proof    string // "accepts jwt-secret-v2, issues under jwt-secret-v1"
-	// Faults are what else is wrong with the pod, and no matter of the rotation: "accepts a token that expired a day ago".
+	// Faults are what else is wrong with the pod, and no matter of the rotation: "accepts a token that
+	// expired a day ago".
 	Faults []string
 }
 
-// prober asks pods what they make of the versions. It is nil where nobody can be asked.
+// prober asks pods what they do with each version. It is nil where pods cannot be asked.
 type prober struct {
 	core
 	probed Probed
@@ -48,15 +51,16 @@ type prober struct {
 	replaced map[string]int // how many pods of each workload this run has ended for what they did
 }
 
-// inquiry is what a step asks pods. It is nil where nothing is asked.
+// inquiry is what one step asks pods. It is nil where the step asks nothing.
 type inquiry struct {
 	*prober
 	want func(rec Record, target Credential) Wanted
-	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no question.
+	// settles is true where nothing is taken from anybody after it: pods that can't be asked are no
+	// question.
 	settles bool
 }
 
-// asking is what the pods are asked by p; nil where nobody can be.
+// asking makes the inquiry of one step. It is nil where pods cannot be asked.
 func (p *prober) asking(want func(Record, Credential) Wanted, settles bool) *inquiry {
 	if p == nil {
 		return nil
@@ -74,7 +78,8 @@ func (q *inquiry) wanted(rec Record) (w Wanted, ok bool) {
 	return w, len(w.Accept) > 0
 }
 
-// check is what becomes of a step that is done by what pods were handed, once they have been asked themselves.
+// check is what becomes of a step that is done by what pods were handed, once they have been asked
+// themselves.
 func (q *inquiry) check(ctx context.Context, rec Record, workloads []Workload, s State) (State, error) {
 	want, ok := q.wanted(rec)
 	if !ok || s.Phase != Done && s.Phase != Doubtful {
@@ -87,11 +92,12 @@ func (q *inquiry) check(ctx context.Context, rec Record, workloads []Workload, s
 	return q.reread(rec, answers, q.answered(workloads, answers, s)), nil
 }
 
-// rereading is how long it may take until a file in a pod is what its Secret says: kubelets look once a minute, more or less, and
-// may go by what they have seen a little before.
+// rereading is how long it may take until a file in a pod is what its Secret says: kubelets look
+// once a minute, more or less, and may go by what they have seen a little before.
 const rereading = 2 * time.Minute
 
-// reread is s while pods that can't be asked may still have an old file: it is too early even to agree to what is unproven.
+// reread is s while pods that can't be asked may still have an old file: it is too early even to
+// agree to what is unproven.
 func (q *inquiry) reread(rec Record, answers []Reply, s State) State {
 	until := rec.Latest().Written.Add(rereading)
 	unproven := slices.ContainsFunc(answers, func(r Reply) bool { return r.Status == Unproven })
@@ -103,8 +109,9 @@ func (q *inquiry) reread(rec Record, answers []Reply, s State) State {
 	return s
 }
 
-// answered is s with what pods have said. One that does not do as wanted, although it was handed the right thing, is replaced:
-// a kubelet may have had an old Secret. Where that is not it, no pod would do better.
+// answered is s with what pods have said. One that does not do as wanted, although it was handed
+// the right thing, is replaced: a kubelet may have had an old Secret. Where that is not it, no pod
+// would do better.
 func (q *inquiry) answered(workloads []Workload, answers []Reply, s State) State {
 	s.Items = nil
 	proven, unproven := 0, ""
@@ -189,8 +196,9 @@ func (q *inquiry) judge(w Workload, p Pod, status Status, wrong []Pod) Phase {
 	return ToDo
 }
 
-// hopeless says whether to replace more pods of w would change nothing: all of them are wrong, or as many were
-// replaced as it has. Where there is no way back from what they are to do, that all are wrong is no reason not to try.
+// hopeless says whether to replace more pods of w would change nothing: all of them are wrong, or
+// as many were replaced as it has. Where there is no way back from what they are to do, that all
+// are wrong is no reason not to try.
 func (q *inquiry) hopeless(w Workload, wrong []Pod) bool {
 	n := q.replaced[w.Name]
 	return n >= max(1, w.Desired) || !q.onlyOn() && len(wrong) > 1 && len(wrong) >= w.Desired
@@ -199,7 +207,8 @@ func (q *inquiry) hopeless(w Workload, wrong []Pod) bool {
 // onlyOn says whether there is nothing to go back to from here.
 func (q *inquiry) onlyOn() bool { return q.settles || q.intent.Back }
 
-// replaceWrong ends one pod of each workload that does not do what its label promises, while all others serve.
+// replaceWrong ends one pod of each workload that does not do what its label promises, while all
+// others serve.
 func (q *inquiry) replaceWrong(ctx context.Context, rec Record, workloads []Workload) error {
 	want, ok := q.wanted(rec)
 	if !ok || q.pods.reloads {

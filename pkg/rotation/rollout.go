@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// spread is a step that is done when every template and every live pod, the terminating ones too, may only hold views
-// that fit. Whether the pods are well is the guard's matter: that can change at any time, a step that is done cannot.
+// spread is a step that is done when every template and every live pod, the terminating ones too,
+// may only hold views that fit. Whether the pods are well is the guard's matter: that can change at
+// any time, a step that is done cannot.
 type spread struct {
 	name, goal string
 	section    Section
@@ -16,12 +17,13 @@ type spread struct {
 	pods *pods
 	fits func(View) bool
 	asks *inquiry // what each pod is asked beside that; nil: nothing
-	// ending is called while pods are waited for, and told whether those that do not fit are all on their way out; nil: nothing is.
+	// ending is called while pods are waited for, and told whether those that do not fit are all on
+	// their way out; nil: nothing is.
 	ending   func(ctx context.Context, rec Record, only bool)
-	canaries *canaries // none is left once it is done; nil: there are none
-	anew     *anew     // what is forgotten where it was done before, and is not any more; nil: nothing
-	exposure *exposure // what is told of a leak once it is done; nil: nothing
-	unsaid   bool      // a plan says nothing of it: another step has moved the pods already
+	canaries *canaries // none remains once it is done; nil: there are none
+	anew     *anew     // restarts a wait where the step is not done any more; nil: nothing waits
+	exposure *exposure // what is reported of an emergency once it is done; nil: nothing
+	unsaid   bool      // a plan leaves it out: an earlier step moves the pods
 }
 
 func (a spread) step() Step {
@@ -67,8 +69,8 @@ func (a spread) check(ctx context.Context, rec Record) (State, error) {
 	return a.exposure.tell(rec, s), nil
 }
 
-// apply brings each workload a little further. That what was done before is not so any more is on record before
-// anything is done about it.
+// apply moves each workload a little further. Before that it records that a wait starts again,
+// where one does.
 func (a spread) apply(ctx context.Context, rec Record) error {
 	if a.anew.marked(rec) {
 		return a.anew.forget(ctx, rec)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Rotation is a target with all that a run of it needs. Running, resuming and aborting are one call: what
-// differs is what is wanted, and what the record says.
+// Rotation is a target with all that a run of it needs. Running, resuming and aborting are one
+// call: what differs is what is wanted, and what the record says.
 type Rotation struct {
 	Target string
 	Setup
@@ -34,8 +34,8 @@ type Result struct {
 	Waiting State // what an UnderWay run was waiting for
 }
 
-// AbortedError says that a rotation failed by itself and was taken back. Back is what kept the way back from its end,
-// nil when it got there.
+// AbortedError says that a rotation failed by itself and was taken back. Back is what kept the way
+// back from its end, nil when it got there.
 type AbortedError struct {
 	Cause error
 	Back  error
@@ -61,8 +61,8 @@ func (r Rotation) Decide(ctx context.Context, w Want) (Intent, error) {
 	return Decide(rec, r.at(w))
 }
 
-// Run makes what w wants, from wherever it is now. A rotation whose rollout or gate fails by itself is taken back,
-// unless its old version has leaked.
+// Run makes what w wants, from wherever it is now. A rotation whose rollout or gate fails by itself
+// is taken back, unless its old version has leaked.
 func (r Rotation) Run(ctx context.Context, w Want) (Result, error) {
 	result, err := r.once(ctx, w)
 	var failed *FailedError
@@ -107,7 +107,8 @@ func (r Rotation) Steps(ctx context.Context, w Want) (Intent, []Step, error) {
 	return intent, steps, err
 }
 
-// Survey looks at every step of the present intent, or of w's where there is none, and changes nothing.
+// Survey looks at every step of the present intent, or of w's where there is none, and changes
+// nothing.
 func (r Rotation) Survey(ctx context.Context) (Record, []Step, []State, error) {
 	rec, err := r.Store.Load(ctx)
 	if err != nil || rec.Intent == nil {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks again. It
-// keeps nothing that the cluster does not know: a run that is killed at any point is continued by another.
+// Runner walks a checklist: it looks at each step in turn, makes it true where it is not, and looks
+// again. It keeps nothing that the cluster does not know: a run that is killed at any point is
+// continued by another.
 type Runner struct {
 	Target string // the target's name, for the events
 	Ledger Ledger
@@ -45,7 +46,8 @@ const (
 	UnderWay Outcome = "under way" // something takes longer than the run was told to wait
 )
 
-// How long to rest between two looks at a step that waits, and at one that need not be looked at so soon.
+// How long to rest between two looks at a step that waits, and at one that need not be looked at so
+// soon.
 const (
 	pause     = 250 * time.Millisecond
 	longPause = 2 * time.Second
@@ -95,8 +97,8 @@ func (r *Runner) Run(ctx context.Context) (Outcome, State, error) {
 	return Finished, State{}, nil
 }
 
-// retryable says whether the same call may succeed a little later. Before the run has started, what cannot be
-// reached ends it: most likely it was never there.
+// retryable says whether the same call may succeed a little later. Before the run has started, what
+// cannot be reached ends it: most likely it was never there.
 func (r *Runner) retryable(err error) bool {
 	if errors.Is(err, ErrUnavailable) {
 		return r.started
@@ -104,9 +106,9 @@ func (r *Runner) retryable(err error) bool {
 	return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotYet)
 }
 
-// Advance looks at step i and, where it is not done, does one thing about it. It gives the step to look at next:
-// the one after i when i is done, an earlier one that has become false, or i again with the state it is
-// in; Applying is the state of one that was applied.
+// Advance looks at step i and, where it is not done, does one thing about it. It gives the step to
+// look at next: the one after i when i is done, an earlier one that has become false, or i again
+// with the state it is in; Applying is the state of one that was applied.
 func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err error) {
 	step := r.Steps[i]
 	rec, s, err := r.look(ctx, step)
@@ -146,7 +148,8 @@ func (r *Runner) Advance(ctx context.Context, i int) (next int, s State, err err
 	return r.act(ctx, i, rec, s)
 }
 
-// look checks a step against a fresh record. Once the intent is recorded, a record with another one ends the run.
+// look checks a step against a fresh record. Once the intent is recorded, a record with another one
+// ends the run.
 func (r *Runner) look(ctx context.Context, step Step) (Record, State, error) {
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
@@ -173,7 +176,8 @@ func (r *Runner) mine(rec Record) error {
 	return r.Mine(rec)
 }
 
-// resurvey looks at all steps before i again: what takes something away must not stand on an old look.
+// resurvey looks at all steps before i again: what takes something away must not stand on an old
+// look.
 func (r *Runner) resurvey(ctx context.Context, i int) (int, State, error) {
 	for j, step := range r.Steps[:i] {
 		_, s, err := r.look(ctx, step)
@@ -236,8 +240,8 @@ func (r *Runner) protect(ctx context.Context, step Step, rec Record, s State) er
 	return late(limited, err)
 }
 
-// askEach shows what was looked at before a step, and asks for each item that wants a consent of its own. It gives the
-// others.
+// askEach shows what was looked at before a step, and asks for each item that wants a consent of
+// its own. It gives the others.
 func (r *Runner) askEach(ctx context.Context, step Step, s State, items []Item) (others []Item, err error) {
 	if len(items) > 0 {
 		r.say(step, State{Phase: s.Phase, Note: s.Note, Items: items})
@@ -271,7 +275,8 @@ func (r *Runner) guard(ctx context.Context, step Step, rec Record) (State, error
 	return g, late(ctx, err)
 }
 
-// Survey looks at every step and changes nothing. A step that could not be looked at has its error as its note.
+// Survey looks at every step and changes nothing. A step that could not be looked at has its error
+// as its note.
 func (r *Runner) Survey(ctx context.Context) []State {
 	states := make([]State, len(r.Steps))
 	for i, step := range r.Steps {
@@ -318,7 +323,8 @@ func (r *Runner) now() time.Time {
 	return r.Now()
 }
 
-// rest waits before the next look at a step: until a consumer has changed where the step is about those.
+// rest waits before the next look at a step: until a consumer has changed where the step is about
+// those.
 func (r *Runner) rest(ctx context.Context, step Step, s State) error {
 	wake := r.Wake
 	if !step.Watched {
@@ -335,8 +341,8 @@ func (r *Runner) rest(ctx context.Context, step Step, s State) error {
 	return nil
 }
 
-// pauseOf is how long to rest: longer where somebody tells of a change, and where what is waited for is still a while off; shorter where
-// that is about to be over.
+// pauseOf is how long to rest: longer where somebody tells of a change, and where what is waited
+// for is still a while off; shorter where that is about to be over.
 func (r *Runner) pauseOf(step Step, s State) time.Duration {
 	left := s.Until.Sub(r.now())
 	switch {

@@ -36,8 +36,9 @@ const (
 // reconsider is how long an operator who has said to wait is not asked again.
 const reconsider = time.Minute
 
-// failed is what becomes of a run at a step that has failed: nil goes on. Only what may be skipped is left to the operator,
-// if there is one; everything else fails the run, which is then taken back.
+// failed is what becomes of a run at a step that has failed: nil goes on. Only what may be skipped
+// is left to the operator, if there is one; everything else fails the run, which is then taken
+// back.
 func (r *Runner) failed(ctx context.Context, step Step, s State) error {
 	failed := &FailedError{Step: step.Name, State: s}
 	if step.Skip == nil || r.Offer == nil {

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// keptSkips is how many are kept of one decision: an annotation has room for so much, and nobody has as many gates.
+// keptSkips is how many are kept of one decision: an annotation has room for so much, and nobody
+// has as many gates.
 const keptSkips = 30
 
-// skips records what the operator goes on without.
+// skips records what the operator decided to go on without.
 type skips struct {
 	ledger Ledger
 	by     string
 	now    func() time.Time
 }
 
-// skip records that the operator has decided to go on without what has these names. It can be a Step's Skip.
+// skip records that the operator has decided to go on without what has these names. It can be a
+// Step's Skip.
 func (s skips) skip(ctx context.Context, rec Record, names []string) error {
 	return s.ledger.Note(ctx, rec.Revision, func(r *Record) { r.Skipped = s.with(r.Skipped, names) })
 }

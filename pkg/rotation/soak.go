@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Refusal is a client that the system turned away with a credential which it refuses, once or more often.
+// Refusal is a client that the system turned away with a credential which it refuses, once or more
+// often.
 type Refusal struct {
 	ID          string // of the credential: the login
 	Address     string // of the client, as the system saw it; "" where it did not say
@@ -14,7 +15,7 @@ type Refusal struct {
 	Count       int
 }
 
-// soaking keeps the other versions refused for a while.
+// soaking waits while the other versions are quarantined.
 type soaking struct {
 	core
 	logins
@@ -27,8 +28,8 @@ type soaking struct {
 	clients map[string]string // who had an address when it was turned away
 }
 
-// step leaves the other versions quarantined for a while before they are erased: whoever was not seen
-// shows up as refused, and one command brings the value back.
+// step leaves the other versions quarantined for a while before they are erased: whoever was not
+// seen shows up as refused, and one command brings the value back.
 func (k *soaking) step() Step {
 	return Step{
 		Name:    StepSoak,
@@ -63,8 +64,8 @@ func (k *soaking) soaked(rec Record) State {
 	return State{Phase: Done, Note: fmt.Sprintf("refused for %v", k.soak)}
 }
 
-// told adds to a soak's state who has been turned away. That holds nothing up: who it is may have no business there. While
-// somebody tries again and again, what is said stays the same.
+// told adds to a soak's state who has been turned away. That holds nothing up: who it is may have
+// no business there. While somebody tries again and again, what is said stays the same.
 func (k *soaking) told(ctx context.Context, rec Record, s State) State {
 	since := k.mark(rec, MarkQuarantined)
 	if k.missed == nil || !rec.leaving() || !published(rec) || since.IsZero() {

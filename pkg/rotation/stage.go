@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// stage makes the values durable before anything depends on them: the one in use first, then the new one.
+// stage makes the values durable before anything depends on them: the one in use first, then the
+// new one.
 func (c core) stage() Step {
 	return Step{
 		Name:     StepStage,
@@ -33,8 +34,8 @@ func staged(rec Record) bool {
 	return ok
 }
 
-// unsaved says whether the value in the application's Secret is the one this rotation leads away from, or
-// back to, and is on no record yet.
+// unsaved says whether the value in the application's Secret is the one this rotation leads away
+// from, or back to, and is on no record yet.
 func unsaved(rec Record) bool {
 	_, saved := rec.Live[rec.Active()]
 	_, retired := rec.Gone[rec.Active()]

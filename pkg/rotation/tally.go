@@ -13,10 +13,11 @@ type Tally struct {
 	Delay time.Duration // how far the monitoring may be behind
 }
 
-// counting tells at the end of an answer to a leak what that has cost. It is nil where nobody counts.
+// counting reports, at the end of an emergency, how many requests were refused. A nil counting
+// reports nothing.
 type counting struct {
 	Tally
-	since time.Time // when the answer was asked for
+	since time.Time // when the operator gave the command
 	now   func() time.Time
 
 	done time.Time // since when this run has seen that all else is done
@@ -30,8 +31,8 @@ func (c *counting) plan(lines []string) []string {
 	return append(lines, fmt.Sprintf("then count the requests that were refused, after %v", c.Delay))
 }
 
-// check adds the number to the state of the last step. It waits until the monitoring has seen all of them; what that does
-// not tell keeps nothing from being done.
+// check adds the count to the state of the last step. It waits until the monitoring has seen all
+// requests. A count that fails does not fail the step.
 func (c *counting) check(ctx context.Context, s State) (State, error) {
 	if c == nil || s.Phase != Done {
 		return s, nil

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// verifiers is a rotation whose system reads the application's Secret itself: those who verify what was
-// signed. A new version is known to all of them before anyone signs with it, and an old one stays
-// known until the last thing signed with it has expired.
+// verifiers is a rotation whose system reads the application's Secret itself: those who verify what
+// was signed. A new version is known to all of them before anyone signs with it, and an old one
+// stays known until the last thing signed with it has expired.
 type verifiers struct {
 	*overlap
 	lives time.Duration // how long what is issued is valid, as the pods have shown it
 }
 
-// list is its checklist. A value that has leaked is published alone at once, and nothing waits for what was issued under it.
+// list is its checklist. In an emergency the target is published alone at once, and nothing waits
+// for what was issued under the old version.
 func (k *verifiers) list() []Step {
 	list := []Step{k.decision.begin(), k.stage()}
 	if !k.intent.Compromised {
@@ -118,13 +119,13 @@ func (k *verifiers) stillKnown(editions []Edition) bool {
 	return true
 }
 
-// cutWarning is what is said of ending pods at once before it is agreed to.
+// cutWarning is what the operator has to know before agreeing to end pods at once.
 func (*verifiers) cutWarning() string {
 	return "; all pods that know it are ended at once, whether or not others can take their place: an outage until new ones are ready"
 }
 
-// outlive waits until the last thing issued under the other versions has expired. It counts from the moment
-// at which it was first seen that nobody issues under them any more.
+// outlive waits until the last thing issued under the other versions has expired. It counts from
+// the moment at which it was first seen that nobody issues under them any more.
 func (k *verifiers) outlive() Step {
 	return Step{
 		Name:    StepDrain,
@@ -157,7 +158,8 @@ func (k *verifiers) outlive() Step {
 	}
 }
 
-// valid is how long what was issued stays valid: as the pods themselves show it, else as the options say.
+// valid is how long what was issued stays valid: as the pods themselves show it, else as the
+// options say.
 func (k *verifiers) valid(ctx context.Context) (time.Duration, error) {
 	if k.prober == nil {
 		return k.lifetime, nil
@@ -249,8 +251,8 @@ func (k *verifiers) retire() Step {
 	return step
 }
 
-// through holds the end of an answer to a leak up while a controller is still replacing pods: what it makes may be handed an
-// old Secret, and nobody would look at it any more.
+// through holds the end of an answer to a leak up while a controller is still replacing pods: what
+// it makes may be handed an old Secret, and nobody would look at it any more.
 func (k *verifiers) through(ctx context.Context, _ Record) (State, error) {
 	if !k.intent.Compromised {
 		return State{Phase: Done}, nil
