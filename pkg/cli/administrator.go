@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
@@ -73,27 +73,16 @@ func adminPassword(ctx context.Context, in opening) (rotation.Secret, error) {
 	return rotation.NewSecret(value), nil
 }
 
-// isGiven says whether a pod is given that key of that Secret: in a variable or in a file.
+// isGiven says whether a pod is given that key of that Secret: in a variable or in a file. What was put into it since it was made does not
+// count.
 func isGiven(p corev1.PodSpec, ref config.KeyRef) bool {
-	inFiles := func(name string, items []corev1.KeyToPath) bool {
-		return name == ref.Name && (len(items) == 0 || slices.ContainsFunc(items, func(i corev1.KeyToPath) bool { return i.Key == ref.Key }))
-	}
-	for _, c := range slices.Concat(p.InitContainers, p.Containers) {
-		for _, e := range c.Env {
-			if from := e.ValueFrom; from != nil && from.SecretKeyRef != nil && from.SecretKeyRef.Name == ref.Name && from.SecretKeyRef.Key == ref.Key {
-				return true
-			}
-		}
-		if slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool { return from.SecretRef != nil && from.SecretRef.Name == ref.Name }) {
+	p.EphemeralContainers = nil
+	for r := range podrefs.In(&p) {
+		if r.Object == ref.Name && r.Gives(ref.Key) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(p.Volumes, func(v corev1.Volume) bool {
-		return v.Secret != nil && inFiles(v.Secret.SecretName, v.Secret.Items) ||
-			v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
-				return s.Secret != nil && inFiles(s.Secret.Name, s.Secret.Items)
-			})
-	})
+	return false
 }
 
 // discovered looks for the superuser's password in the environment of the server's container.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,27 +16,25 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
-
-// spec is a pod or a template of pods, and who makes them.
-type spec struct {
-	name string // "deployment/backend"
-	pod  string // of a pod
-	corev1.PodSpec
-}
 
 // discovery is what there is in a namespace.
 type discovery struct {
-	pods      []spec
-	templates []spec
-	secrets   map[string]map[string][]byte // those that templates read, with what they hold
+	workloads []workload.Inventory
+	secrets   map[string]map[string][]byte // those that workloads read, with what they hold
 	unread    []string                     // those of them that may not be read
 }
 
 // String counts what was seen.
 func (d discovery) String() string {
-	text := fmt.Sprintf("%d pods, %d workloads, %d Secrets that they read", len(d.pods), len(d.templates), len(d.secrets))
+	pods := 0
+	for _, w := range d.workloads {
+		pods += len(w.Pods)
+	}
+	text := fmt.Sprintf("%d pods, %d workloads, %d Secrets that they read", pods, len(d.workloads), len(d.secrets))
 	if len(d.unread) > 0 {
 		text += fmt.Sprintf(", and %d that may not be read (%s)", len(d.unread), strings.Join(d.unread, ", "))
 	}
@@ -47,103 +43,42 @@ func (d discovery) String() string {
 
 // discover reads what there is in a namespace: pods, workloads, and of the Secrets only those that workloads read.
 func discover(ctx context.Context, kube kubernetes.Interface, namespace string) (d discovery, err error) {
-	pods, err := kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return d, fmt.Errorf("listing the pods in %s: %w", namespace, err)
-	}
-	for _, p := range pods.Items {
-		d.pods = append(d.pods, spec{name: ownerOf(p), pod: p.Name, PodSpec: p.Spec})
-	}
-	if d.templates, err = templates(ctx, kube, namespace); err != nil {
+	if d.workloads, err = (&workload.Consumers{Client: kube, Namespace: namespace}).Inventory(ctx); err != nil {
 		return d, err
 	}
 	d.secrets = map[string]map[string][]byte{}
-	for _, t := range d.templates {
-		for _, name := range secretsRead(t.PodSpec) {
-			if _, known := d.secrets[name]; known || slices.Contains(d.unread, name) {
-				continue
-			}
-			found, err := kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-			switch {
-			case apierrors.IsForbidden(err):
-				d.unread = append(d.unread, name)
-			case err == nil:
-				d.secrets[name] = found.Data
-			case !apierrors.IsNotFound(err):
-				return d, err
-			}
+	for _, name := range d.secretsRead() {
+		found, err := kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsForbidden(err):
+			d.unread = append(d.unread, name)
+		case err == nil:
+			d.secrets[name] = found.Data
+		case !apierrors.IsNotFound(err):
+			return d, err
 		}
 	}
 	return d, nil
 }
 
-// templates are those of all workloads that can be rolled.
-func templates(ctx context.Context, kube kubernetes.Interface, namespace string) (all []spec, err error) {
-	var deployments *appsv1.DeploymentList
-	var sets *appsv1.StatefulSetList
-	var daemons *appsv1.DaemonSetList
-	var jobs *batchv1.CronJobList
-	o := metav1.ListOptions{}
-	if deployments, err = kube.AppsV1().Deployments(namespace).List(ctx, o); err != nil {
-		return nil, fmt.Errorf("listing the deployments in %s: %w", namespace, err)
+// specs are those of a workload's pods.
+func specs(w workload.Inventory) (all []*corev1.PodSpec) {
+	if w.Template != nil {
+		all = append(all, w.Template)
 	}
-	if sets, err = kube.AppsV1().StatefulSets(namespace).List(ctx, o); err != nil {
-		return nil, fmt.Errorf("listing the statefulsets in %s: %w", namespace, err)
+	for _, p := range w.Pods {
+		all = append(all, &p.Spec)
 	}
-	if daemons, err = kube.AppsV1().DaemonSets(namespace).List(ctx, o); err != nil {
-		return nil, fmt.Errorf("listing the daemonsets in %s: %w", namespace, err)
-	}
-	if jobs, err = kube.BatchV1().CronJobs(namespace).List(ctx, o); err != nil {
-		return nil, fmt.Errorf("listing the cronjobs in %s: %w", namespace, err)
-	}
-	for _, w := range deployments.Items {
-		all = append(all, spec{name: "deployment/" + w.Name, PodSpec: w.Spec.Template.Spec})
-	}
-	for _, w := range sets.Items {
-		all = append(all, spec{name: "statefulset/" + w.Name, PodSpec: w.Spec.Template.Spec})
-	}
-	for _, w := range daemons.Items {
-		all = append(all, spec{name: "daemonset/" + w.Name, PodSpec: w.Spec.Template.Spec})
-	}
-	for _, w := range jobs.Items {
-		all = append(all, spec{name: "cronjob/" + w.Name, PodSpec: w.Spec.JobTemplate.Spec.Template.Spec})
-	}
-	return all, nil
+	return all
 }
 
-// ownerOf is who makes a pod: "statefulset/postgresql"; "" for one that stands alone.
-func ownerOf(p corev1.Pod) string {
-	c := metav1.GetControllerOf(&p)
-	if c == nil {
-		return ""
-	}
-	return strings.ToLower(c.Kind) + "/" + c.Name
-}
-
-// secretsRead are the Secrets that containers are given, in variables and volumes.
-func secretsRead(s corev1.PodSpec) []string {
+// secretsRead are the names of the Secrets that workloads read, sorted.
+func (d discovery) secretsRead() []string {
 	names := map[string]bool{}
-	for _, c := range slices.Concat(s.InitContainers, s.Containers) {
-		for _, from := range c.EnvFrom {
-			if from.SecretRef != nil {
-				names[from.SecretRef.Name] = true
-			}
-		}
-		for _, e := range c.Env {
-			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
-				names[e.ValueFrom.SecretKeyRef.Name] = true
-			}
-		}
-	}
-	for _, v := range s.Volumes {
-		if v.Secret != nil {
-			names[v.Secret.SecretName] = true
-		}
-		if v.Projected != nil {
-			for _, source := range v.Projected.Sources {
-				if source.Secret != nil {
-					names[source.Secret.Name] = true
-				}
+	for _, w := range d.workloads {
+		for _, spec := range specs(w) {
+			for _, name := range podrefs.Secrets(spec) {
+				names[name] = true
 			}
 		}
 	}
@@ -167,9 +102,9 @@ var traits = []trait{
 	{config.KindRedis, 6379, regexp.MustCompile(`redis|valkey`), regexp.MustCompile(`^(redis|valkey)s?:`), regexp.MustCompile(`redis|valkey|cache`)},
 }
 
-// server is the first pod of a server of some kind.
-func (t trait) server(p spec) bool {
-	return slices.ContainsFunc(p.Containers, func(c corev1.Container) bool {
+// server says whether a pod is of a server of that kind.
+func (t trait) server(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool {
 		image := c.Image[strings.LastIndexByte(c.Image, '/')+1:]
 		port := slices.ContainsFunc(c.Ports, func(port corev1.ContainerPort) bool { return port.ContainerPort == t.port })
 		return (port || t.image.MatchString(image)) && !notAServer.MatchString(image)
@@ -252,24 +187,32 @@ func count(all []config.Draft, kind config.Kind) (n int) {
 	return n
 }
 
-// servers are the pods of that kind, the first of each workload.
-func (d discovery) servers(t trait) (found []spec) {
-	pods := slices.Clone(d.pods)
-	slices.SortFunc(pods, func(a, b spec) int { return cmp.Compare(a.pod, b.pod) })
-	for _, p := range pods {
-		if t.server(p) && !slices.ContainsFunc(found, func(s spec) bool { return s.name != "" && s.name == p.name }) {
-			found = append(found, p)
+// server is a workload that runs one, with the first of its pods.
+type server struct{ workload, pod string }
+
+// servers are those of that kind, by their pods.
+func (d discovery) servers(t trait) (found []server) {
+	for _, w := range d.workloads {
+		first := ""
+		for _, p := range w.Pods {
+			if t.server(p) && (first == "" || p.Name < first) {
+				first = p.Name
+			}
+		}
+		if first != "" {
+			found = append(found, server{w.Name, first})
 		}
 	}
+	slices.SortFunc(found, func(a, b server) int { return cmp.Compare(a.pod, b.pod) })
 	return found
 }
 
 // readers are the workloads that read a Secret, but for the servers themselves.
-func (d discovery) readers(secret string, servers []spec) (names []string) {
-	for _, t := range d.templates {
-		own := slices.ContainsFunc(servers, func(s spec) bool { return s.name == t.name })
-		if !own && slices.Contains(secretsRead(t.PodSpec), secret) {
-			names = append(names, t.name)
+func (d discovery) readers(secret string, servers []server) (names []string) {
+	for _, w := range d.workloads {
+		own := slices.ContainsFunc(servers, func(s server) bool { return s.workload == w.Name })
+		if !own && slices.ContainsFunc(specs(w), func(spec *corev1.PodSpec) bool { return podrefs.Refers(spec, secret) }) {
+			names = append(names, w.Name)
 		}
 	}
 	return names
@@ -289,7 +232,7 @@ func (d discovery) leads(secret string, t trait) bool {
 	return false
 }
 
-func (d discovery) draft(t trait, namespace, secret string, form config.Secret, readers []string, servers []spec) config.Draft {
+func (d discovery) draft(t trait, namespace, secret string, form config.Secret, readers []string, servers []server) config.Draft {
 	form.Name = secret
 	out := config.Draft{
 		Target: config.Target{Name: string(t.kind), Kind: t.kind, Namespace: namespace, Secret: form},
@@ -301,7 +244,7 @@ func (d discovery) draft(t trait, namespace, secret string, form config.Secret, 
 		out.Seen = append(out.Seen, "Its connection string leads to "+strings.TrimSuffix(at.Host+":"+at.Port, ":")+".")
 	}
 	pod := ""
-	switch i := slices.IndexFunc(servers, func(s spec) bool { return known && serves(s, at.Host) }); {
+	switch i := slices.IndexFunc(servers, func(s server) bool { return known && serves(s, at.Host) }); {
 	case i >= 0:
 		pod = servers[i].pod
 	case len(servers) > 0:
@@ -326,11 +269,11 @@ func (d discovery) draft(t trait, namespace, secret string, form config.Secret, 
 }
 
 // serves says whether a host's name is that of a pod's workload, with or without what services add to it.
-func serves(s spec, host string) bool {
+func serves(s server, host string) bool {
 	first, _, _ := strings.Cut(host, ".")
-	_, workload, _ := strings.Cut(s.name, "/")
+	_, name, _ := strings.Cut(s.workload, "/")
 	for _, tail := range []string{"", "-headless", "-hl", "-rw", "-primary", "-master"} {
-		if base := strings.TrimSuffix(first, tail); base == workload || base == s.pod {
+		if base := strings.TrimSuffix(first, tail); base == name || base == s.pod {
 			return true
 		}
 	}

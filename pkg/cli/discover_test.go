@@ -11,9 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -34,12 +36,14 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "shop"} }
+func meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: "shop", UID: types.UID(name)}
+}
 
 func databasePod(name, set, image string) *corev1.Pod {
 	yes := true
 	p := &corev1.Pod{ObjectMeta: meta(name), Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "server", Image: image}}}}
-	p.OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: set, Controller: &yes}}
+	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: set, UID: types.UID(set), Controller: &yes}}
 	return p
 }
 
@@ -100,6 +104,54 @@ func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
 	}
 	if _, err := config.Parse("init", text); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever reads a Secret in one of the many ways there are is found by `config init` and by a rotation alike.
+func TestReadersAreThoseOfARotation(t *testing.T) {
+	const name = "app-db"
+	ref := &corev1.LocalObjectReference{Name: name}
+	mounting := func(source corev1.VolumeSource) corev1.PodSpec {
+		return corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}, Volumes: []corev1.Volume{{Name: "v", VolumeSource: source}}}
+	}
+	with := func(c corev1.Container) corev1.PodSpec { return corev1.PodSpec{Containers: []corev1.Container{c}} }
+	variable := corev1.Container{Name: "app", Env: []corev1.EnvVar{{Name: "PASSWORD", ValueFrom: &corev1.EnvVarSource{
+		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: *ref, Key: "password"}}}}}
+	objects := []runtime.Object{secretOf(name, map[string]string{"username": "app", "password": "geheim"}), reading("env-from", name), reading("other", "settings")}
+	for workload, spec := range map[string]corev1.PodSpec{
+		"variable": with(variable), "init": {InitContainers: []corev1.Container{variable}},
+		"pull":      {ImagePullSecrets: []corev1.LocalObjectReference{*ref}},
+		"volume":    mounting(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name}}),
+		"csi":       mounting(corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{NodePublishSecretRef: ref}}),
+		"azure":     mounting(corev1.VolumeSource{AzureFile: &corev1.AzureFileVolumeSource{SecretName: name}}),
+		"projected": mounting(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{LocalObjectReference: *ref}}}}}),
+	} {
+		d := &appsv1.Deployment{ObjectMeta: meta(workload)}
+		d.Spec.Template.Spec = spec
+		objects = append(objects, d)
+	}
+	alone := &corev1.Pod{ObjectMeta: meta("alone"), Spec: with(variable)}
+	debugged := &corev1.Pod{ObjectMeta: meta("debugged"), Spec: corev1.PodSpec{EphemeralContainers: []corev1.EphemeralContainer{
+		{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Env: variable.Env}}}}}
+	run := databasePod("migrate-x", "migrate", "app:1")
+	run.OwnerReferences[0].APIVersion, run.OwnerReferences[0].Kind, run.Spec = "batch/v1", "Job", with(variable)
+	client := fake.NewClientset(append(objects, alone, debugged, run)...)
+
+	consumers := workload.Consumers{Client: client, Namespace: "shop", Secret: name}
+	all, err := consumers.Workloads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, w := range all {
+		want = append(want, w.Name)
+	}
+	d, err := discover(t.Context(), client, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, d.readers(name, nil)); diff != "" || len(want) != 11 {
+		t.Errorf("%d readers (-of a rotation +of config init):\n%s", len(want), diff)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubesecret"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
@@ -188,7 +189,7 @@ func readOfKeys(t config.Target) []string {
 	case "secret":
 		names = append(names, name)
 	case "configmap":
-		names = append(names, workload.ConfigMap(name))
+		names = append(names, podrefs.ConfigMap(name))
 	}
 	return names
 }

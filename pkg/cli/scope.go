@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
@@ -103,7 +104,7 @@ func (s *scope) findServer(ctx context.Context, in opening) []corev1.Pod {
 	there := serverNamespace(in)
 	for _, p := range pods {
 		s.server = append(s.server, p.Name)
-		s.configs[there] = append(s.configs[there], workload.ConfigMaps(&p.Spec)...)
+		s.configs[there] = append(s.configs[there], podrefs.ConfigMaps(&p.Spec)...)
 	}
 	slices.Sort(s.server)
 	return pods

@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -11,10 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 // Owners finds what makes pods. It reads each controller once, and a StatefulSet again where a pod does not fit its replicas. It may
@@ -80,7 +80,7 @@ func (o *Owners) maker(ctx context.Context, namespace string, ref metav1.OwnerRe
 	}
 	var uid types.UID
 	var selector *metav1.LabelSelector
-	named := func(string) bool { return true }
+	there := func(string) bool { return true }
 	var err error
 	switch apps := o.client.AppsV1(); ref.Kind {
 	case "ReplicaSet":
@@ -95,7 +95,7 @@ func (o *Owners) maker(ctx context.Context, namespace string, ref metav1.OwnerRe
 		var set *appsv1.StatefulSet
 		if set, err = apps.StatefulSets(namespace).Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
 			uid, selector = set.UID, set.Spec.Selector
-			named = func(name string) bool { return hasOrdinal(set, name) }
+			there = func(name string) bool { return hasOrdinal(set, name) }
 		}
 	case "DaemonSet":
 		var set *appsv1.DaemonSet
@@ -116,7 +116,7 @@ func (o *Owners) maker(ctx context.Context, namespace string, ref metav1.OwnerRe
 	if err != nil {
 		return nil, err
 	}
-	m.owns = func(p *corev1.Pod) bool { return named(p.Name) && chosen.Matches(labels.Set(p.Labels)) }
+	m.owns = func(p *corev1.Pod) bool { return podrefs.MadeBy(p, ref.Kind, ref.Name, chosen) && there(p.Name) }
 	return m, nil
 }
 
@@ -129,7 +129,6 @@ func hasOrdinal(set *appsv1.StatefulSet, pod string) bool {
 	if set.Spec.Replicas != nil {
 		replicas = int(*set.Spec.Replicas)
 	}
-	text, ok := strings.CutPrefix(pod, set.Name+"-")
-	n, err := strconv.Atoi(text)
-	return ok && err == nil && strconv.Itoa(n) == text && n >= first && n < first+replicas
+	n, ok := podrefs.Ordinal(pod, set.Name)
+	return ok && n >= first && n < first+replicas
 }

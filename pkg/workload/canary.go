@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -142,7 +143,7 @@ func copyable(spec *corev1.PodSpec) bool {
 		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.HostPort != 0 })
 	}
 	claims := func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil }
-	return !spec.HostNetwork && !slices.ContainsFunc(spec.Volumes, claims) && !slices.ContainsFunc(containersOf(spec), ports)
+	return !spec.HostNetwork && !slices.ContainsFunc(spec.Volumes, claims) && !slices.ContainsFunc(podrefs.Containers(spec), ports)
 }
 
 // Start makes the pod, which is not scheduled yet, then its Secrets, and lets it go. A crash in between leaves a pod that
@@ -238,36 +239,9 @@ func (c *Canary) copyOf(of controller, mark string) *corev1.Pod {
 
 // redirect has spec read another Secret instead of one, in all that hands its content to a container.
 func redirect(spec *corev1.PodSpec, from, to string) {
-	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range list {
-			redirectEnv(&list[i], from, to)
-		}
-	}
-	for i := range spec.Volumes {
-		v := &spec.Volumes[i]
-		if v.Secret != nil && v.Secret.SecretName == from {
-			v.Secret.SecretName = to
-		}
-		if v.Projected == nil {
-			continue
-		}
-		for j := range v.Projected.Sources {
-			if s := v.Projected.Sources[j].Secret; s != nil && s.Name == from {
-				s.Name = to
-			}
-		}
-	}
-}
-
-func redirectEnv(c *corev1.Container, from, to string) {
-	for i := range c.EnvFrom {
-		if ref := c.EnvFrom[i].SecretRef; ref != nil && ref.Name == from {
-			ref.Name = to
-		}
-	}
-	for i := range c.Env {
-		if v := c.Env[i].ValueFrom; v != nil && v.SecretKeyRef != nil && v.SecretKeyRef.Name == from {
-			v.SecretKeyRef.Name = to
+	for ref := range podrefs.In(spec) {
+		if ref.Object == from && (ref.Use == podrefs.Variable || ref.Use == podrefs.File) {
+			ref.Rename(to)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -97,7 +98,7 @@ func (c *Consumers) names() []string {
 }
 
 // reads says whether the pods of spec read one of them.
-func (c *Consumers) reads(spec *corev1.PodSpec) bool { return reads(spec, c.names()...).any }
+func (c *Consumers) reads(spec *corev1.PodSpec) bool { return podrefs.Refers(spec, c.names()...) }
 
 // readers are the containers that are handed the Secret, by the template and by live pods.
 func (g *group) readers(secrets []string) (names []string) {

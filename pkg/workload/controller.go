@@ -2,7 +2,6 @@ package workload
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 // controller is what makes pods, whatever its kind.
@@ -158,17 +159,8 @@ func stray(p *corev1.Pod, of controller) controller {
 	return c
 }
 
-// owns says whether a pod that names c as its controller is one of c's pods: c selects it and, where names follow from c's, it
-// has such a name. c itself lets go of any other.
-func (c controller) owns(p *corev1.Pod) bool {
-	if c.kind == "statefulset" {
-		ordinal, ok := strings.CutPrefix(p.Name, c.name+"-")
-		if _, err := strconv.ParseUint(ordinal, 10, 31); !ok || err != nil {
-			return false
-		}
-	}
-	return c.selector == nil || c.selector.Matches(labels.Set(p.Labels))
-}
+// owns says whether a pod that names c as its controller is one of c's pods. c itself lets go of any other.
+func (c controller) owns(p *corev1.Pod) bool { return podrefs.MadeBy(p, c.kind, c.name, c.selector) }
 
 // parsed is a selector as the API server has checked it; nil where it cannot be read.
 func parsed(s *metav1.LabelSelector) labels.Selector {

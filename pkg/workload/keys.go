@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 // KeysByName are the keys of the Secret that consumers are handed one by one, by their names, sorted. A key that is handed so
@@ -28,35 +30,10 @@ func (c *Consumers) KeysByName(ctx context.Context) (keys []string, err error) {
 
 // keysByName are those that a spec names: in variables, and as items of volumes.
 func keysByName(spec *corev1.PodSpec, secrets []string) (keys []string) {
-	for _, c := range containersOf(spec) {
-		for _, e := range c.Env {
-			if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil {
-				continue
-			}
-			if ref := e.ValueFrom.SecretKeyRef; slices.Contains(secrets, ref.Name) {
-				keys = append(keys, ref.Key)
-			}
+	for ref := range podrefs.In(spec) {
+		if _, public := ref.AsConfigMap(); !public && slices.Contains(secrets, ref.Object) {
+			keys = append(keys, ref.Keys()...)
 		}
-	}
-	for _, v := range spec.Volumes {
-		if v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName) {
-			keys = append(keys, itemKeys(v.Secret.Items)...)
-		}
-		if v.Projected == nil {
-			continue
-		}
-		for _, s := range v.Projected.Sources {
-			if s.Secret != nil && slices.Contains(secrets, s.Secret.Name) {
-				keys = append(keys, itemKeys(s.Secret.Items)...)
-			}
-		}
-	}
-	return keys
-}
-
-func itemKeys(items []corev1.KeyToPath) (keys []string) {
-	for _, item := range items {
-		keys = append(keys, item.Key)
 	}
 	return keys
 }

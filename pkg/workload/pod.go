@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -85,7 +86,7 @@ func doubtful(p *corev1.Pod) bool {
 // starts are the last starts of the named containers, or of all if none is named; none at all while one of them has
 // yet to start, for the first time or again: what that one will read is not known.
 func starts(p *corev1.Pod, names []string) (at []time.Time) {
-	for _, c := range containersOf(&p.Spec) {
+	for _, c := range podrefs.Containers(&p.Spec) {
 		if len(names) > 0 && !slices.Contains(names, c.Name) {
 			continue
 		}

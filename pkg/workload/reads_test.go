@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 const secret = "postgresql-credentials"
@@ -85,7 +87,7 @@ func TestReadsConfigMaps(t *testing.T) {
 		"a projected volume": {corev1.PodSpec{Volumes: volume(projected), Containers: mounted(corev1.VolumeMount{})}, reading{any: true, containers: app, reloads: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, reads(&c.spec, secret, ConfigMap(keys)), cmp.AllowUnexported(reading{})); diff != "" {
+			if diff := cmp.Diff(c.want, reads(&c.spec, secret, podrefs.ConfigMap(keys)), cmp.AllowUnexported(reading{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if reads(&c.spec, keys).any {

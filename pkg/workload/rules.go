@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 // resources are the resource and API group of each kind that can be moved.
@@ -68,16 +69,8 @@ func (c *Consumers) Movable(ctx context.Context) (workloads, configs []string, e
 			continue
 		}
 		workloads = append(workloads, g.id())
-		configs = append(configs, ConfigMaps(&g.template.Spec)...)
+		configs = append(configs, podrefs.ConfigMaps(&g.template.Spec)...)
 	}
 	slices.Sort(configs)
 	return workloads, slices.Compact(configs), nil
-}
-
-// ConfigMaps are the names of those that the pods of spec read.
-func ConfigMaps(spec *corev1.PodSpec) (names []string) {
-	for _, ref := range configMaps(spec) {
-		names = append(names, ref.name)
-	}
-	return names
 }

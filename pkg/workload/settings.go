@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/podrefs"
 )
 
 // Setting is a text that a consumer is given and that no Secret holds: the value of a variable in its template, or a
@@ -50,7 +52,7 @@ func (c *Consumers) Settings(ctx context.Context) (all []Setting, notes []string
 }
 
 func plainVariables(g *group) (all []Setting) {
-	for _, container := range containersOf(&g.template.Spec) {
+	for _, container := range podrefs.Containers(&g.template.Spec) {
 		for _, e := range container.Env {
 			if e.Value != "" {
 				all = append(all, Setting{g.id(), container.Name, "variable " + e.Name, g.id() + "/" + e.Name, e.Value})
@@ -77,29 +79,14 @@ func (r reference) settings(workload string, data map[string]string) (all []Sett
 
 // configMaps are those that the pods of spec read: environment and volumes.
 func configMaps(spec *corev1.PodSpec) (all []reference) {
-	for _, container := range containersOf(spec) {
-		for _, from := range container.EnvFrom {
-			if from.ConfigMapRef != nil {
-				all = append(all, reference{name: from.ConfigMapRef.Name, container: container.Name})
-			}
-		}
-		for _, e := range container.Env {
-			if e.ValueFrom != nil && e.ValueFrom.ConfigMapKeyRef != nil {
-				all = append(all, reference{e.ValueFrom.ConfigMapKeyRef.Name, container.Name, e.ValueFrom.ConfigMapKeyRef.Key})
-			}
-		}
-	}
-	for _, v := range spec.Volumes {
-		if v.ConfigMap != nil {
-			all = append(all, reference{name: v.ConfigMap.Name})
-		}
-		if v.Projected == nil {
-			continue
-		}
-		for _, s := range v.Projected.Sources {
-			if s.ConfigMap != nil {
-				all = append(all, reference{name: s.ConfigMap.Name})
-			}
+	for ref := range podrefs.In(spec) {
+		name, ok := ref.AsConfigMap()
+		switch keys := ref.Keys(); {
+		case !ok:
+		case ref.Use == podrefs.Variable && len(keys) == 1:
+			all = append(all, reference{name, ref.Container, keys[0]})
+		default:
+			all = append(all, reference{name: name, container: ref.Container})
 		}
 	}
 	return all

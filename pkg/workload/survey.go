@@ -28,11 +28,11 @@ func (c *Consumers) survey(ctx context.Context) ([]*group, moment, error) {
 	if err != nil {
 		return nil, m, err
 	}
-	pods, err := c.pods(ctx)
+	pods, err := c.pods(ctx, func(spec *corev1.PodSpec) bool { return len(c.More) > 0 || c.reads(spec) })
 	if err != nil {
 		return nil, m, err
 	}
-	groups, err := c.group(ctx, controllers, pods)
+	groups, err := c.group(ctx, controllers, pods, c.reads)
 	if err != nil {
 		return nil, m, err
 	}
@@ -82,10 +82,10 @@ func (c *Consumers) controllers(ctx context.Context) ([]controller, error) {
 }
 
 // pods are the live pods of the namespace that read the Secret, or may.
-func (c *Consumers) pods(ctx context.Context) (found []*corev1.Pod, err error) {
+func (c *Consumers) pods(ctx context.Context, may func(*corev1.PodSpec) bool) (found []*corev1.Pod, err error) {
 	err = pages(ctx, c, "pods", c.Client.CoreV1().Pods(c.Namespace).List, func(l *corev1.PodList) {
 		for i := range l.Items {
-			if p := &l.Items[i]; isLive(p) && (len(c.More) > 0 || c.reads(&p.Spec)) {
+			if p := &l.Items[i]; isLive(p) && may(&p.Spec) {
 				found = append(found, p.DeepCopy()) // lets the page go, of which it may be the only one
 			}
 		}
@@ -122,7 +122,7 @@ func together(all ...func() error) error {
 
 // group puts the pods to what controls them, and leaves out who does not read the Secret. The groups come in the order
 // of their kinds, each kind in that of its names.
-func (c *Consumers) group(ctx context.Context, controllers []controller, pods []*corev1.Pod) ([]*group, error) {
+func (c *Consumers) group(ctx context.Context, controllers []controller, pods []*corev1.Pod, reads func(*corev1.PodSpec) bool) ([]*group, error) {
 	var groups []*group
 	byUID := map[types.UID]*group{}
 	add := func(k controller) *group {
@@ -151,12 +151,12 @@ func (c *Consumers) group(ctx context.Context, controllers []controller, pods []
 		if !g.owns(p) {
 			g = add(stray(p, g.controller))
 		}
-		if c.reads(&p.Spec) || c.named(g.controller) {
+		if reads(&p.Spec) || c.named(g.controller) {
 			g.pods = append(g.pods, p)
 		}
 	}
 	return slices.DeleteFunc(groups, func(g *group) bool {
-		return len(g.pods) == 0 && (g.template == nil || !c.reads(&g.template.Spec)) && !c.named(g.controller)
+		return len(g.pods) == 0 && (g.template == nil || !reads(&g.template.Spec)) && !c.named(g.controller)
 	}), nil
 }
 
