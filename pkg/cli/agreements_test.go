@@ -12,16 +12,16 @@ import (
 func TestAgreementsAreOfTheirKind(t *testing.T) {
 	a := agreedTo([]string{redisacl.ConsentVolatile})
 	agrees := func(_ context.Context, asked rotation.Question) error {
-		if asked.Kind == redisacl.ConsentUnknownNode {
+		if asked.Kind == rotation.ConsentUnknownNode {
 			return nil
 		}
 		return rotation.ErrConsent
 	}
-	for _, kind := range []string{redisacl.ConsentUnknownNode, redisacl.ConsentOwnership} {
+	for _, kind := range []string{rotation.ConsentUnknownNode, rotation.ConsentOwnership} {
 		_ = a.keeping(agrees)(t.Context(), rotation.Question{Kind: kind})
 	}
 	for kind, want := range map[string]bool{
-		redisacl.ConsentVolatile: true, redisacl.ConsentUnknownNode: true, redisacl.ConsentOwnership: false, "": false,
+		redisacl.ConsentVolatile: true, rotation.ConsentUnknownNode: true, rotation.ConsentOwnership: false, "": false,
 	} {
 		if got := a.has(kind); got != want {
 			t.Errorf("%q: %v", kind, got)

@@ -31,8 +31,8 @@ var consents = []string{
 	rotation.ConsentWindow,
 	acceptReassign,
 	redisacl.ConsentVolatile,
-	redisacl.ConsentUnknownNode,
-	redisacl.ConsentOwnership,
+	rotation.ConsentUnknownNode,
+	rotation.ConsentOwnership,
 	workload.ConsentCanary,
 }
 

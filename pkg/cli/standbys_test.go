@@ -172,7 +172,7 @@ func (a addresses) Addresses(context.Context) ([]string, error) { return a, nil 
 
 // Standbys that nobody asks are agreed to before a rotation begins. A leak waits for nobody: they are named.
 func TestStandbysThatNobodyAsksAreAgreedTo(t *testing.T) {
-	there := replicas{{Name: "standby", Note: "none of the nodes", Consent: postgres.ConsentUnknownNode}}
+	there := replicas{{Name: "standby", Note: "none of the nodes", Consent: rotation.ConsentUnknownNode}}
 	for _, c := range []struct {
 		in          opening
 		notes, asks int

@@ -26,7 +26,7 @@ const (
 // methods are those by which a password may be sent over connections that are secured like t.
 func (a Auth) methods(t TLS) string {
 	switch {
-	case a == AuthPassword && t.verifies():
+	case a == AuthPassword && verifies(t):
 		return "scram-sha-256,md5,password"
 	case a == AuthPassword, a == AuthMD5:
 		return "scram-sha-256,md5"
@@ -36,7 +36,7 @@ func (a Auth) methods(t TLS) string {
 
 // allows says whether a password may be sent by a method.
 func (a Auth) allows(method string, t TLS) bool {
-	return method == "md5" && a != AuthSCRAM && a != "" || method == "password" && a == AuthPassword && t.verifies()
+	return method == "md5" && a != AuthSCRAM && a != "" || method == "password" && a == AuthPassword && verifies(t)
 }
 
 func (a Auth) valid() error {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres/postgrestest"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // signer is a CA.
@@ -274,8 +275,8 @@ func TestNamesOfANode(t *testing.T) {
 		{Node{Host: "db.example", Aliases: []string{"db"}}, "", "db.example db"},
 		{Node{Host: "db.example", Aliases: []string{"db"}}, "db.shop.svc", "db.shop.svc"},
 	} {
-		d := dialer{node: c.node, tls: TLS{ServerName: c.name}}
-		if got := strings.Join(d.names(), " "); got != c.want {
+		peer := serverconn.Peer{TLS: TLS{ServerName: c.name}, Hosts: c.node.hosts()}
+		if got := strings.Join(peer.Names(), " "); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.node, got, c.want)
 		}
 	}

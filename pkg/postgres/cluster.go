@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // cluster is the nodes as they were found at the beginning of one call.
@@ -65,20 +67,13 @@ type session struct {
 
 // with runs one call: it waits for its turn, bounds its time, and finds the nodes.
 func (s *Server) with(ctx context.Context, do func(context.Context, *cluster) error) error {
-	s.start()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
-	defer cancel()
-	select {
-	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return unavailable{fmt.Errorf("waiting for another call to end: %w", ctx.Err())}
-	}
-	cl, err := s.find(ctx)
-	if err != nil {
-		return err
-	}
-	return do(ctx, cl)
+	return s.turns.Do(ctx, s.timeout(), func(ctx context.Context) error {
+		cl, err := s.find(ctx)
+		if err != nil {
+			return err
+		}
+		return do(ctx, cl)
+	})
 }
 
 // find connects to the nodes and tells the primary from the standbys. Where something is missing, the nodes may have changed:
@@ -121,7 +116,7 @@ func (s *Server) meet(ctx context.Context, nodes []Node) (*cluster, error) {
 			continue
 		}
 		n := sessions[i]
-		s.admin[node.Name] = n
+		s.keep(node.Name, n)
 		switch {
 		case n.standby:
 			cl.standbys = append(cl.standbys, n)
@@ -156,7 +151,7 @@ func (s *Server) valid(nodes []Node) error {
 	if s.Admin.User == "" {
 		return errors.New("no admin of the PostgreSQL server is named")
 	}
-	return or(s.TLS.valid(), s.Auth.valid())
+	return cmp.Or(validMode(s.TLS), s.Auth.valid())
 }
 
 var errNoPrimary = errors.New("no primary found")
@@ -174,7 +169,7 @@ func (c *cluster) noPrimary() error {
 	for _, d := range c.down {
 		names = append(names, d.err.Error())
 	}
-	err := error(unavailable{fmt.Errorf("%w: %s", errNoPrimary, strings.Join(names, "; "))})
+	err := serverconn.Unavailable(fmt.Errorf("%w: %s", errNoPrimary, strings.Join(names, "; ")))
 	return rotation.WithHint(err, "point at the primary, or wait until the failover is over")
 }
 
@@ -214,7 +209,7 @@ func (s *Server) dismiss(nodes []Node) {
 
 // login connects the admin to the database in which all operators meet: advisory locks are per database.
 func (s *Server) login(ctx context.Context, node Node) (*session, error) {
-	first := or(s.Admin.Database, "postgres")
+	first := cmp.Or(s.Admin.Database, "postgres")
 	n, err := s.enter(ctx, node, first)
 	if err != nil {
 		return nil, err
@@ -257,7 +252,7 @@ func (s *Server) enter(ctx context.Context, node Node, database string) (*sessio
 // local connects over the node's Unix socket, after it was refused with an error elsewhere.
 func (n Node) local(ctx context.Context, admin who, instead error) (*pgx.Conn, error) {
 	n.Dial = n.Local
-	conn, err := TLS{Mode: TLSDisable}.connect(ctx, n, admin)
+	conn, err := connect(ctx, TLS{Mode: TLSDisable}, n, admin)
 	if err == nil {
 		return conn, nil
 	}
@@ -266,7 +261,7 @@ func (n Node) local(ctx context.Context, admin who, instead error) (*pgx.Conn, e
 		return nil, rotation.WithHint(failed, fmt.Sprintf("the server lets its own operating system user in there (peer), who has to be called %q: "+
 			"name the admin's password instead (postgres.admin.secret)", admin.user))
 	}
-	return nil, rotation.WithHint(failed, or(rotation.Hint(err), "name the Secret that holds the admin's password (postgres.admin.secret)"))
+	return nil, rotation.WithHint(failed, cmp.Or(rotation.Hint(err), "name the Secret that holds the admin's password (postgres.admin.secret)"))
 }
 
 // adminMethods are those by which the admin authenticates: by a password as far as there is one, and not at all where the server knows it
@@ -302,7 +297,7 @@ func (n *session) explain(err error) error {
 	if err == nil || !n.conn.IsClosed() || errors.Is(err, rotation.ErrUnavailable) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return unavailable{fmt.Errorf("the connection was lost: %w", err)}
+	return serverconn.Unavailable(fmt.Errorf("the connection was lost: %w", err))
 }
 
 // exec runs one statement.
@@ -328,9 +323,4 @@ func list[T any](ctx context.Context, n *session, to pgx.RowToFunc[T], sql strin
 }
 
 // wrap says what was being done, and keeps nil nil.
-func wrap(err error, format string, args ...any) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
-}
+var wrap = serverconn.Wrap

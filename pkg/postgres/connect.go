@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // neutral is a connection string in which everything is said that pgx would otherwise take from PG* variables,
@@ -35,17 +37,17 @@ type who struct {
 
 // connect opens a connection to n.
 func (s *Server) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
-	return s.TLS.connect(ctx, n, w)
+	return connect(ctx, s.TLS, n, w)
 }
 
 // connect opens a connection to n that is secured like this.
-func (t TLS) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
+func connect(ctx context.Context, t TLS, n Node, w who) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(neutral)
 	if err != nil {
 		return nil, rotation.WithHint(
 			fmt.Errorf("PGSERVICE names a service that cannot be read: %w", err), "unset PGSERVICE")
 	}
-	config.Host, config.Port = n.host(), or(n.Port, 5432)
+	config.Host, config.Port = n.host(), cmp.Or(n.Port, 5432)
 	config.User, config.Password, config.Database = w.user, string(w.password.Reveal()), w.database
 	config.RequireAuth = w.method
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
@@ -54,16 +56,16 @@ func (t TLS) connect(ctx context.Context, n Node, w who) (*pgx.Conn, error) {
 		config.RuntimeParams[k] = v
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement is prepared by name
-	conn, err := t.dialed(ctx, n, config)
+	conn, err := dialed(ctx, t, n, config)
 	if errors.Is(err, syscall.ECONNREFUSED) && n.Dial != nil {
-		conn, err = t.dialed(ctx, n, config) // a tunnel may have another way, which it takes once it was refused on the first
+		conn, err = dialed(ctx, t, n, config) // a tunnel may have another way, which it takes once it was refused on the first
 	}
 	return conn, err
 }
 
 // dialed is one try. The driver may still dial for it after it has failed, to cancel what it asked: each has a dialer of its own.
-func (t TLS) dialed(ctx context.Context, n Node, config *pgx.ConnConfig) (*pgx.Conn, error) {
-	dialer := &dialer{node: n, tls: t}
+func dialed(ctx context.Context, t TLS, n Node, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	dialer := &dialer{node: n, peer: &serverconn.Peer{TLS: effective(t), Hosts: n.hosts()}}
 	config = config.Copy()
 	config.DialFunc = dialer.dial
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -75,9 +77,8 @@ func (t TLS) dialed(ctx context.Context, n Node, config *pgx.ConnConfig) (*pgx.C
 
 // dialer makes connections to a node, and keeps the error of the last try.
 type dialer struct {
-	node  Node
-	tls   TLS
-	asked atomic.Bool // the server wants a certificate of its clients, or would like one
+	node Node
+	peer *serverconn.Peer
 
 	mu   sync.Mutex
 	err  error
@@ -138,7 +139,7 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		return conn, nil
 	}
 	_ = raw.Close()
-	if d.tls.mode() == TLSPrefer && errors.Is(err, errHandshake) && ctx.Err() == nil {
+	if d.peer.Mode == TLSPrefer && errors.Is(err, errHandshake) && ctx.Err() == nil {
 		return d.open(ctx, network, address)
 	}
 	return nil, err

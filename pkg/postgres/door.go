@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,14 @@ func (d Door) standing(ctx context.Context, s *Server, sub subject) (rotation.St
 	return rotation.Standing{Where: d.where(sub), Status: v.status, Proof: v.proof}, nil
 }
 
-func (d Door) where(sub subject) string { return d.Name + "/" + or(d.Database, sub.c.ID) }
+func (d Door) where(sub subject) string { return d.Name + "/" + cmp.Or(d.Database, sub.c.ID) }
 
 // try logs in, as [Server.try] does at a node: SCRAM proves the door's side too; where it asks for something else, a wrong
 // password has to be refused, or the login proves nothing.
 func (d Door) try(ctx context.Context, s *Server, sub subject) verdict {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
-	a, more := attempt{sub: sub, node: &session{node: d.Node}, database: or(d.Database, sub.c.ID)}, ""
+	a, more := attempt{sub: sub, node: &session{node: d.Node}, database: cmp.Or(d.Database, sub.c.ID)}, ""
 	conn, err := d.knock(ctx, sub.c.ID, sub.c.Value, "scram-sha-256")
 	if method := asks(err); method != "" && ctx.Err() == nil {
 		if v, any := d.lets(ctx, s, sub); any {
@@ -78,7 +79,7 @@ func (d Door) lets(ctx context.Context, s *Server, sub subject) (verdict, bool) 
 
 // knock logs in without our name: what a pooler keeps of it at the server is a session like any other.
 func (d Door) knock(ctx context.Context, user string, password rotation.Secret, method string) (*pgx.Conn, error) {
-	return d.TLS.connect(ctx, d.Node, who{
+	return connect(ctx, d.TLS, d.Node, who{
 		user: user, password: password, database: d.Database, method: method, params: map[string]string{"application_name": ""},
 	})
 }

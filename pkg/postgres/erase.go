@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -201,7 +202,7 @@ func (d dependant) String() string {
 	if d.Database == "" {
 		where = "shared by all databases"
 	}
-	return fmt.Sprintf("%s %d in %s %s", or(how[d.Kind], "needed by"), d.Count, d.Class, where)
+	return fmt.Sprintf("%s %d in %s %s", cmp.Or(how[d.Kind], "needed by"), d.Count, d.Class, where)
 }
 
 // dependants refuses while anything in any database depends on the login. What was made with it, its membership, settings

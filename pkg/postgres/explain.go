@@ -1,12 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // SQLSTATEs that something here depends on.
@@ -59,37 +58,20 @@ func code(err error) string {
 	return ""
 }
 
-// unavailable is an error that may pass. Its text stays as it is.
-type unavailable struct{ error }
-
-func (u unavailable) Unwrap() []error { return []error{u.error, rotation.ErrUnavailable} }
-
 // unreachable marks what kept a connection from being made, unless the operator has given up or a retry cannot help.
 func unreachable(err error) error {
-	var untrusted *tls.CertificateVerificationError
+	untrusted := section.Untrusted(err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &untrusted):
-		return rotation.Refuse(rotation.WithHint(err,
-			"check whose CA it is (postgres.ca) and the name that it is for (postgres.serverName), or choose another mode (postgres.sslmode)"))
-	case alert(err) != nil:
-		return alert(err)
+	case untrusted != nil:
+		return untrusted
 	case errors.Is(err, errStranger):
 		return rotation.WithHint(err, "check the host and the port")
 	case errors.Is(err, errNoTLS):
 		return rotation.WithHint(err, "choose the mode prefer or disable if that is meant to be so (postgres.sslmode)")
 	}
-	return unavailable{err}
-}
-
-// alert is the word of its own with which the other side has ended TLS; nil where it has said none.
-func alert(err error) error {
-	var network *net.OpError
-	if !errors.As(err, &network) || network.Op != "remote error" {
-		return nil
-	}
-	return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err), certificateHint))
+	return serverconn.Unavailable(err)
 }
 
 // explain turns an error of pgx into one of ours. Those of pgx can hold the configuration of a connection, and with it
@@ -100,30 +82,15 @@ func explain(err error) error {
 		err = connecting.Unwrap()
 	}
 	var said *pgconn.PgError
-	var dropped net.Error
-	var errno syscall.Errno
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &said):
 		return &serverError{code: said.Code, message: said.Message}
-	case alert(err) != nil:
-		return alert(err)
-	case errors.Is(err, context.Canceled):
-		return context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable{fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, pgconn.ErrConnClosed):
-		return unavailable{errors.New("the connection was lost")}
-	case errors.As(err, &errno) && (errno == syscall.EPIPE || errno == syscall.ECONNRESET):
-		return unavailable{fmt.Errorf("the connection was lost: %w", errno)}
-	case errors.As(err, &errno):
-		return unavailable{errno}
-	case errors.As(err, &dropped):
-		return unavailable{fmt.Errorf("the connection was lost: %w", dropped)}
+	case errors.Is(err, pgconn.ErrConnClosed):
+		return serverconn.Unavailable(errors.New("the connection was lost"))
 	}
-	return or(unwantedIn(err), errors.New(err.Error()))
+	return cmp.Or(section.Alert(err), serverconn.Network(err), unwantedIn(err), errors.New(err.Error()))
 }
 
 // admission adds to an error met by the admin at its login what to do about it.

@@ -261,8 +261,11 @@ func (s *Server) at(ctx context.Context, node Node, database string) (*session, 
 	if err != nil {
 		return nil, err
 	}
-	s.admin[key] = n
-	return n, or(n.exec(ctx, ownRole), n.look(ctx))
+	s.keep(key, n)
+	if err := n.exec(ctx, ownRole); err != nil {
+		return n, err
+	}
+	return n, n.look(ctx)
 }
 
 // ownRole has a session act as the admin is set to in all databases, whatever the owner of this one has set its sessions to.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,7 +218,7 @@ func (s *Server) passwordOf(ctx context.Context, n *session, sub subject) (state
 	if err != nil {
 		return statement{}, wrap(err, "reading scram_iterations")
 	}
-	iterations, err := strconv.Atoi(or(text, strconv.Itoa(scramIterations)))
+	iterations, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(scramIterations)))
 	if err != nil {
 		return statement{}, fmt.Errorf("scram_iterations is %q: %w", text, err)
 	}

@@ -59,10 +59,12 @@ type group struct {
 
 // memberships makes the owner a member of what the login is a member of: sessions that act as the owner have no other rights.
 func (n *session) memberships(ctx context.Context, sub subject) (statements []statement, err error) {
-	if under, err := one[bool](ctx, n, "SELECT pg_has_role($1::name, $2::name, 'MEMBER')", sub.owner, sub.role.Name); err != nil || under {
-		return nil, or(wrap(err, "asking for members of %s", sub.role.Name), rotation.Refuse(rotation.WithHint(
+	if under, err := one[bool](ctx, n, "SELECT pg_has_role($1::name, $2::name, 'MEMBER')", sub.owner, sub.role.Name); err != nil {
+		return nil, wrap(err, "asking for members of %s", sub.role.Name)
+	} else if under {
+		return nil, rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("%s is a member of %s, which has to become one of its", sub.owner, sub.role.Name),
-			fmt.Sprintf("REVOKE %s FROM %s", ident(sub.role.Name), ident(sub.owner)))))
+			fmt.Sprintf("REVOKE %s FROM %s", ident(sub.role.Name), ident(sub.owner))))
 	}
 	groups, err := list(ctx, n, pgx.RowToStructByPos[group], `
 		SELECT g.rolname::text, bool_or(m.admin_option), pg_has_role(g.oid, o.oid, 'MEMBER')
@@ -108,17 +110,16 @@ func (n *session) mayGive(ctx context.Context, h holdings) error {
 	if n.super {
 		return h.givable()
 	}
-	if err := n.exec(ctx, "SAVEPOINT trying"); err != nil {
+	return n.trying(ctx, func() error {
+		err := n.give(ctx, h)
+		if err == nil {
+			err = n.run(ctx, h.lending())
+		}
+		if err != nil && !errors.Is(err, rotation.ErrUnavailable) {
+			err = rotation.Refuse(err)
+		}
 		return err
-	}
-	err := n.give(ctx, h)
-	if err == nil {
-		err = n.run(ctx, h.lending())
-	}
-	if err != nil && !errors.Is(err, rotation.ErrUnavailable) {
-		err = rotation.Refuse(err)
-	}
-	return or(err, n.exec(ctx, "ROLLBACK TO trying"))
+	})
 }
 
 // realm notes a login that works on somebody else's objects, which nothing but the configuration can say that it belongs to.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -139,7 +140,7 @@ func (n *session) whoHolds(ctx context.Context, err error) error {
 	}
 	var names []string
 	for _, h := range holders {
-		names = append(names, fmt.Sprintf("%s, pid %d, as %s from %s", or(h.App, "an unnamed client"), h.PID, h.User, h.Address))
+		names = append(names, fmt.Sprintf("%s, pid %d, as %s from %s", cmp.Or(h.App, "an unnamed client"), h.PID, h.User, h.Address))
 	}
 	return rotation.WithHint(fmt.Errorf("another rotation holds the lock (%s): %w", strings.Join(names, "; "), err),
 		"wait for it to end; the server ends a rotation that has stalled by itself")

@@ -61,7 +61,7 @@ func (p *preflight) entitled(ctx context.Context, current rotation.Credential) e
 	if err != nil && errors.Is(err, rotation.ErrRefused) && current.ID == p.s.Leaked {
 		err = rotation.Refuse(rotation.WithHint(
 			fmt.Errorf("nothing shows that %q is this target's login: %w", current.ID, err),
-			"whoever stole it may have changed its password; if that is so, agree with --accept="+ConsentOwnership))
+			"whoever stole it may have changed its password; if that is so, agree with --accept="+rotation.ConsentOwnership))
 	}
 	return err
 }

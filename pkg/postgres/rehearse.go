@@ -88,7 +88,11 @@ func (n *session) trying(ctx context.Context, do func() error) error {
 	if err := n.exec(ctx, "SAVEPOINT trying"); err != nil {
 		return err
 	}
-	return or(do(), n.exec(ctx, "ROLLBACK TO trying"))
+	err := do()
+	if undone := n.exec(ctx, "ROLLBACK TO trying"); err == nil {
+		err = undone
+	}
+	return err
 }
 
 // tryClone makes a clone of model.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -11,10 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
-
-// ConsentUnknownNode is the kind of consent that it takes to leave a standby alone that a node lists and that is no node.
-const ConsentUnknownNode = "unknown-node"
 
 // Replicas are the standbys that a node lists in pg_stat_replication and that are no nodes, each to be agreed to, and notes on those
 // that are away. What a standby calls itself is a claim, and its address may be anybody's: the admin never logs in there.
@@ -22,7 +21,7 @@ func (s *Server) Replicas(ctx context.Context) (notes []string, asks []rotation.
 	err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
 		for _, d := range cl.unasked {
 			asks = append(asks, rotation.Item{
-				Name: d.Name, Phase: rotation.Doubtful, Consent: ConsentUnknownNode,
+				Name: d.Name, Phase: rotation.Doubtful, Consent: rotation.ConsentUnknownNode,
 				Note: d.why(),
 			})
 		}
@@ -94,7 +93,7 @@ func (n *session) receiver(ctx context.Context) ([]receiver, error) {
 
 // compare looks for standbys that a node lists and that are no nodes. The standbys of a standby are listed by that one.
 func (s *Server) compare(ctx context.Context, cl *cluster) error {
-	if s.Agreed != nil && s.Agreed(ConsentUnknownNode) {
+	if s.Agreed != nil && s.Agreed(rotation.ConsentUnknownNode) {
 		return nil
 	}
 	var senders []walsender
@@ -201,7 +200,7 @@ func (r receiver) name() string {
 
 // unasked is the standby at the other end of a walsender that leads to no node.
 func (s *Server) unasked(ctx context.Context, w walsender) downNode {
-	where := or(w.Address, "a local socket")
+	where := cmp.Or(w.Address, "a local socket")
 	if w.Hidden {
 		where = "an address not shown to " + w.at.user
 	} else if s.PodAt != nil && w.Address != "" {
@@ -209,11 +208,11 @@ func (s *Server) unasked(ctx context.Context, w walsender) downNode {
 			where += ", " + pod
 		}
 	}
-	hint := "name it in the configuration (postgres.standbys), or leave it out with --accept=" + ConsentUnknownNode
+	hint := "name it in the configuration (postgres.standbys), or leave it out with --accept=" + rotation.ConsentUnknownNode
 	if w.Hidden {
 		hint = fmt.Sprintf("GRANT pg_read_all_stats TO %s to see its address; then %s", ident(w.at.user), hint)
 	}
-	err := unavailable{fmt.Errorf("%s sends its log to a standby that is none of the nodes: its sessions are neither seen nor ended", w.at.node.Name)}
+	err := serverconn.Unavailable(fmt.Errorf("%s sends its log to a standby that is none of the nodes: its sessions are neither seen nor ended", w.at.node.Name))
 	return downNode{
 		Node: Node{Name: fmt.Sprintf("standby %q at %s", w.App, where)},
 		err:  rotation.WithHint(err, hint),

@@ -33,7 +33,7 @@ func TestAStandbyThatIsNoNodeIsSilent(t *testing.T) {
 		t.Fatalf("%+v, %v: want the standby to be silent", use, err)
 	}
 	notes, asks, err := alone.Replicas(ctx)
-	if err != nil || len(asks) != 1 || asks[0].Consent != ConsentUnknownNode || !strings.Contains(asks[0].Note, "none of the nodes") || len(notes) != 0 {
+	if err != nil || len(asks) != 1 || asks[0].Consent != rotation.ConsentUnknownNode || !strings.Contains(asks[0].Note, "none of the nodes") || len(notes) != 0 {
 		t.Errorf("%v, %+v, %v: want it to be asked for", notes, asks, err)
 	}
 	places, err := alone.Standing(ctx, c)
@@ -52,7 +52,7 @@ func TestAStandbyThatIsNoNodeIsSilent(t *testing.T) {
 	}
 
 	left := p.via(viaScram)
-	left.Agreed = func(kind string) bool { return kind == ConsentUnknownNode }
+	left.Agreed = func(kind string) bool { return kind == rotation.ConsentUnknownNode }
 	p.must("revoke with the standby left alone", left.Revoke(ctx, pass, c))
 	if use, err := left.InUse(ctx, c); err != nil || len(use.Silent) != 0 {
 		t.Errorf("%+v, %v: it was left alone", use, err)

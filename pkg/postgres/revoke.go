@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // goodbye is how long revoke waits for sessions that it has ended to be gone.
@@ -64,7 +65,10 @@ func (s *Server) endSessions(ctx context.Context, cl *cluster, f rotation.Fence,
 	if err := s.ending(ctx, cl, f, terminate, login); err != nil {
 		return err
 	}
-	return or(cl.emptied(ctx, login), cl.whole())
+	if err := cl.emptied(ctx, login); err != nil {
+		return err
+	}
+	return cl.whole()
 }
 
 // ending has sessions of a login ended on every node.
@@ -80,7 +84,7 @@ func (c *cluster) emptied(ctx context.Context, login string) error {
 	gone, err := until(ctx, goodbye, func(ctx context.Context) (bool, error) {
 		r, err := c.primary.role(ctx, login)
 		if err == nil && r != nil && r.CanLogin {
-			err = unavailable{errors.New("somebody has let it in again in the meantime")}
+			err = serverconn.Unavailable(errors.New("somebody has let it in again in the meantime"))
 		}
 		if err != nil {
 			return false, err
@@ -89,7 +93,7 @@ func (c *cluster) emptied(ctx context.Context, login string) error {
 		return len(left) == 0, err
 	})
 	if err == nil && !gone {
-		err = unavailable{fmt.Errorf("sessions that were ended are still there: %s", describe(left))}
+		err = serverconn.Unavailable(fmt.Errorf("sessions that were ended are still there: %s", describe(left)))
 	}
 	return err
 }
@@ -116,7 +120,7 @@ func (c *cluster) caughtUp(ctx context.Context, patience time.Duration) error {
 	for _, n := range c.standbys {
 		done, err := n.replayed(ctx, at, patience)
 		if err == nil && !done {
-			err = unavailable{fmt.Errorf("standby %s has not replayed the change yet", n.node.Name)}
+			err = serverconn.Unavailable(fmt.Errorf("standby %s has not replayed the change yet", n.node.Name))
 		}
 		if err != nil {
 			return err

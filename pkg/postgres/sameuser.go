@@ -137,7 +137,10 @@ func (s SingleLogin) Erase(ctx context.Context, f rotation.Fence, c rotation.Cre
 	err := s.leave(ctx, f, c)
 	if err == nil && s.Leaked != "" {
 		err = s.with(ctx, func(ctx context.Context, cl *cluster) error {
-			return or(s.ending(ctx, cl, f, terminateAll, c.ID), cl.whole())
+			if err := s.ending(ctx, cl, f, terminateAll, c.ID); err != nil {
+				return err
+			}
+			return cl.whole()
 		})
 	}
 	return wrap(err, "erasing %v of %s", c.V, c.ID)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -8,14 +9,12 @@ import (
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // Application is the application_name of every connection made here. It tells people who is connected, and nothing depends on it: any client can
 // choose the same.
 const Application = "kubectl-rotate"
-
-// ConsentOwnership is the kind of doubt that [Server.Agreed] settles.
-const ConsentOwnership = "ownership"
 
 // Server is a PostgreSQL cluster: its primary, and the standbys that replay it. It implements [rotation.Server].
 // Set the fields before the first call. Calls may be made concurrently; they take turns. Close it after the last.
@@ -78,9 +77,8 @@ type Server struct {
 	// ReplayWait is how long one look waits for a standby to replay what the primary has done. Zero is 2 s.
 	ReplayWait time.Duration
 
-	once  sync.Once
-	turn  chan struct{} // holds one token: whoever has it may use what follows
-	found []Node        // what Discover gave last; nil: nothing
+	turns serverconn.Turns // whoever has the turn may use what follows
+	found []Node           // what Discover gave last; nil: nothing
 	admin map[string]*session
 
 	proofs proofs
@@ -123,38 +121,29 @@ type Admin struct {
 
 // Close ends the connections. The Server can be used again, which makes new ones.
 func (s *Server) Close() error {
-	s.start()
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	for name, n := range s.admin {
-		n.hangUp()
-		delete(s.admin, name)
-	}
+	s.turns.Between(func() {
+		for name, n := range s.admin {
+			n.hangUp()
+			delete(s.admin, name)
+		}
+	})
 	return nil
 }
 
-func (s *Server) start() {
-	s.once.Do(func() {
-		s.turn = make(chan struct{}, 1)
-		s.turn <- struct{}{}
+// keep holds an admin's session open for the next call.
+func (s *Server) keep(name string, n *session) {
+	if s.admin == nil {
 		s.admin = map[string]*session{}
-	})
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
 	}
-	return value
+	s.admin[name] = n
 }
 
-func (s *Server) timeout() time.Duration  { return or(s.Timeout, 30*time.Second) }
-func (s *Server) lockWait() time.Duration { return or(s.LockWait, 5*time.Second) }
-func (s *Server) stall() time.Duration    { return or(s.Stall, 10*time.Second) }
+func (s *Server) timeout() time.Duration  { return cmp.Or(s.Timeout, 30*time.Second) }
+func (s *Server) lockWait() time.Duration { return cmp.Or(s.LockWait, 5*time.Second) }
+func (s *Server) stall() time.Duration    { return cmp.Or(s.Stall, 10*time.Second) }
 
 func (s *Server) replayWait() time.Duration {
-	return or(s.ReplayWait, 2*time.Second)
+	return cmp.Or(s.ReplayWait, 2*time.Second)
 }
 
-func (n Node) host() string { return or(n.Host, "localhost") }
+func (n Node) host() string { return cmp.Or(n.Host, "localhost") }

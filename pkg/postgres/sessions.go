@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // InUse is every session that was opened as c.ID, on every node, whatever role it has been set to since and whatever it calls
@@ -115,7 +117,7 @@ func (c *cluster) sessions(ctx context.Context, login string) (all []rotation.Se
 func describe(all []rotation.Session) string {
 	var names []string
 	for _, a := range all {
-		names = append(names, fmt.Sprintf("pid %s on %s from %s (%s)", a.ID, a.Node, or(a.Address, "a local socket"), or(a.App, "no name")))
+		names = append(names, fmt.Sprintf("pid %s on %s from %s (%s)", a.ID, a.Node, cmp.Or(a.Address, "a local socket"), cmp.Or(a.App, "no name")))
 	}
 	return strings.Join(names, ", ")
 }
@@ -135,7 +137,7 @@ func until(ctx context.Context, patience time.Duration, ok func(context.Context)
 		}
 		select {
 		case <-ctx.Done():
-			return false, unavailable{ctx.Err()}
+			return false, serverconn.Unavailable(ctx.Err())
 		case <-end.C:
 			return false, nil
 		case <-tick.C:

@@ -185,13 +185,13 @@ func TestLeakedLoginWithAnotherPassword(t *testing.T) {
 		s.server.Own = func(context.Context, string) bool { return false }
 		alter(s)
 		_, err := s.server.Preflight(context.Background(), s.records.rec.Current)
-		if err == nil || !strings.Contains(rotation.Hint(err), "--accept="+ConsentOwnership) {
+		if err == nil || !strings.Contains(rotation.Hint(err), "--accept="+rotation.ConsentOwnership) {
 			t.Errorf("%v (%s), want it refused, with what agrees to it", err, rotation.Hint(err))
 		}
 		if _, err := s.Run(context.Background(), rotation.Want{Compromised: true}); err == nil || !strings.Contains(err.Error(), "nothing entitles") {
 			t.Errorf("%v, want the install refused too", err)
 		}
-		s.server.Agreed = func(kind string) bool { return kind == ConsentOwnership }
+		s.server.Agreed = func(kind string) bool { return kind == rotation.ConsentOwnership }
 		s.replaced(t)
 	})
 }

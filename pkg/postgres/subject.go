@@ -188,7 +188,7 @@ func (s *Server) accepted(ctx context.Context, n *session, sub subject, password
 // trusted says whether a leaked login is this target's although nobody knows its password any more: a pod of its consumers has a session of
 // it, or the operator says so.
 func (s *Server) trusted(ctx context.Context, n *session, login string) (bool, error) {
-	if agreed := s.Agreed != nil && s.Agreed(ConsentOwnership); agreed || s.Own == nil {
+	if agreed := s.Agreed != nil && s.Agreed(rotation.ConsentOwnership); agreed || s.Own == nil {
 		return agreed, nil
 	}
 	all, err := (&cluster{primary: n}).sessions(ctx, login)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func (s *Server) lent(ctx context.Context, n *session, sub subject) error {
 		for _, g := range h.grants {
 			if g.To != h.login {
 				return rotation.Refuse(rotation.WithHint(
-					fmt.Errorf("%s has granted %s on %s to %s", h.login, g.Privileges, g.On, or(g.To, "PUBLIC")),
+					fmt.Errorf("%s has granted %s on %s to %s", h.login, g.Privileges, g.On, cmp.Or(g.To, "PUBLIC")),
 					fmt.Sprintf("have %s, who owns it, grant that, and %s revoke it", g.Of, h.login)))
 			}
 		}

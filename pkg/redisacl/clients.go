@@ -1,6 +1,7 @@
 package redisacl
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -83,7 +84,7 @@ func (c client) replicates() string {
 
 // session is the connection as the core knows it.
 func (c client) session(node string) rotation.Session {
-	app := or(c.name, c.replicates())
+	app := cmp.Or(c.name, c.replicates())
 	if c.subscribed > 0 {
 		app = strings.TrimPrefix(app+", subscribed", ", ")
 	}

@@ -1,12 +1,9 @@
 package redisacl
 
 import (
-	"context"
-	"crypto/tls"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"regexp"
 	"strings"
 	"syscall"
@@ -14,12 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
-
-// unavailable is an error that may pass. Its text stays as it is.
-type unavailable struct{ error }
-
-func (u unavailable) Unwrap() []error { return []error{u.error, rotation.ErrUnavailable} }
 
 // said is what the server answered instead. Hashes are left out of it.
 type said struct{ code, text string }
@@ -46,10 +39,6 @@ var hexadecimal = regexp.MustCompile(`[0-9a-fA-F]{32,}`)
 // explain turns an error of go-redis into one of ours, with none of what was sent in it.
 func explain(err error) error {
 	var answer redis.Error
-	var errno syscall.Errno
-	var dropped net.Error
-	var untrusted *tls.CertificateVerificationError
-	var network *net.OpError
 	switch {
 	case err == nil:
 		return nil
@@ -59,24 +48,8 @@ func explain(err error) error {
 		return &said{code: code, text: text}
 	case errors.Is(err, rotation.ErrUnavailable), errors.Is(err, rotation.ErrRefused), errors.Is(err, errStranger):
 		return err
-	case errors.As(err, &untrusted):
-		return rotation.Refuse(rotation.WithHint(err, "check whose CA it is (redis.ca) and the name that it is for (redis.serverName), or choose another mode (redis.tls)"))
-	case errors.As(err, &network) && network.Op == "remote error": // an alert of TLS
-		return rotation.Refuse(rotation.WithHint(fmt.Errorf("the server refused the connection: %w", network.Err), certificateHint))
-	case errors.Is(err, context.Canceled):
-		return context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable{fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)}
-	case errors.As(err, &errno) && (errno == syscall.EPIPE || errno == syscall.ECONNRESET):
-		return unavailable{fmt.Errorf("the connection was lost: %w", errno)}
-	case errors.As(err, &errno):
-		return unavailable{errno}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
-		return unavailable{errors.New("the connection was lost")}
-	case errors.As(err, &dropped):
-		return unavailable{fmt.Errorf("the connection was lost: %w", dropped)}
 	}
-	return unavailable{err}
+	return cmp.Or(section.Untrusted(err), serverconn.Network(err), serverconn.Unavailable(err))
 }
 
 // code is the first word of what the server said; "" when it said nothing.
@@ -124,9 +97,4 @@ var rights = []string{
 }
 
 // wrap says what was being done, and keeps nil nil.
-func wrap(err error, format string, args ...any) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
-}
+var wrap = serverconn.Wrap

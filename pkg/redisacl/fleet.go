@@ -1,6 +1,7 @@
 package redisacl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // fleet is the nodes as they were found at the beginning of one call.
@@ -44,20 +46,13 @@ func (f *fleet) silent() (all []rotation.Standing) {
 
 // with runs one call: it waits for its turn, bounds its time, and finds the nodes.
 func (s *Server) with(ctx context.Context, do func(context.Context, *fleet) error) error {
-	s.start()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
-	defer cancel()
-	select {
-	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return unavailable{fmt.Errorf("waiting for another call to end: %w", ctx.Err())}
-	}
-	f, err := s.find(ctx)
-	if err != nil {
-		return err
-	}
-	return s.grant(do(ctx, f))
+	return s.turns.Do(ctx, s.timeout(), func(ctx context.Context) error {
+		f, err := s.find(ctx)
+		if err != nil {
+			return err
+		}
+		return s.grant(do(ctx, f))
+	})
 }
 
 // find connects to the nodes. Those that they announce are only compared with them: whoever may replicate can announce any address, and
@@ -82,7 +77,7 @@ func (s *Server) find(ctx context.Context) (*fleet, error) {
 		}
 	}
 	if len(f.up) == 0 {
-		return nil, or(f.whole(), error(unavailable{errors.New("there is no node of the Redis server")}))
+		return nil, cmp.Or(f.whole(), serverconn.Unavailable(errors.New("there is no node of the Redis server")))
 	}
 	f.down = slices.DeleteFunc(f.down, s.without)
 	return f, nil
@@ -95,17 +90,14 @@ func unknown(n *session, p peer) error {
 		as += ", to which it has no link now"
 	}
 	return rotation.WithHint(
-		unavailable{fmt.Errorf("%s announces %s as %s, which is none of the nodes that are configured: nothing is asked or changed there", n.node.Name, p.address(), as)},
-		"if it is a node, add it to the configuration (redis.nodes); if it is gone, have the server forget it; else agree with --accept="+ConsentUnknownNode)
+		serverconn.Unavailable(fmt.Errorf("%s announces %s as %s, which is none of the nodes that are configured: nothing is asked or changed there", n.node.Name, p.address(), as)),
+		"if it is a node, add it to the configuration (redis.nodes); if it is gone, have the server forget it; else agree with --accept="+rotation.ConsentUnknownNode)
 }
-
-// ConsentUnknownNode is the kind of consent that it takes to go on without a node that others announce and that is none of ours.
-const ConsentUnknownNode = "unknown-node"
 
 // without says whether a call goes on without a node: one that is none of ours, where the operator has agreed to that, or where the value
 // in use has leaked. Whoever stole it can announce such a node.
 func (s *Server) without(d lost) bool {
-	if !d.unknown || !s.Leaked && !s.agreed(ConsentUnknownNode) {
+	if !d.unknown || !s.Leaked && !s.agreed(rotation.ConsentUnknownNode) {
 		return false
 	}
 	s.note(d.err.Error())
@@ -117,6 +109,9 @@ func (s *Server) without(d lost) bool {
 func (s *Server) join(ctx context.Context, f *fleet, nodes ...Node) {
 	sessions, errs := make([]*session, len(nodes)), make([]error, len(nodes))
 	atOnce(len(nodes), func(i int) { sessions[i], errs[i] = s.reach(ctx, nodes[i], s.conns[nodes[i].Name]) })
+	if s.conns == nil {
+		s.conns = map[string]*session{}
+	}
 	for i, node := range nodes {
 		if errs[i] != nil {
 			delete(s.conns, node.Name)
@@ -279,7 +274,7 @@ func member(line string) (peer, bool) {
 	address, _, _ := strings.Cut(words[1], "@")
 	colon := max(0, strings.LastIndex(address, ":")) // an IPv6 address has no brackets here
 	host, port := address[:colon], strings.TrimPrefix(address[colon:], ":")
-	return peer{or(host, words[0]), port, "a member of its cluster"}, true
+	return peer{cmp.Or(host, words[0]), port, "a member of its cluster"}, true
 }
 
 // fields are the values of "a=1,b=2", by their names.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 var errNoValue = errors.New("its value is not on record")
@@ -72,7 +73,7 @@ func (n *session) installed(ctx context.Context, c rotation.Credential, rules st
 	}
 	u := users[c.ID]
 	if u == nil || !u.on || !u.has(hash(c.Value)) {
-		return unavailable{errors.New("somebody has changed the user in the meantime")}
+		return serverconn.Unavailable(errors.New("somebody has changed the user in the meantime"))
 	}
 	if rules == "" {
 		return nil

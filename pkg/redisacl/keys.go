@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // Keys are those of one database of a server, which what was opened with a leaked value is kept in. It implements
@@ -39,7 +40,7 @@ const over = "over"
 func (p *Progress) at(place string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return or(p.cursors[place], "0")
+	return cmp.Or(p.cursors[place], "0")
 }
 
 // gone is called when removed keys have gone, and place is at cursor.
@@ -211,7 +212,7 @@ func (k Keys) primaries(ctx context.Context, do func(context.Context, *session) 
 		}
 		all := slices.DeleteFunc(slices.Clone(f.up), func(n *session) bool { return !n.primary() })
 		if len(all) == 0 {
-			return unavailable{errors.New("none of the nodes is a primary")}
+			return serverconn.Unavailable(errors.New("none of the nodes is a primary"))
 		}
 		errs := make([]error, len(all))
 		atOnce(len(all), func(i int) { errs[i] = wrap(k.grant(k.within(ctx, all[i], do)), "at %s", all[i].node.Name) })

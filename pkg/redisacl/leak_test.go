@@ -183,7 +183,7 @@ func TestReplicaThatIsMadeUpHearsNothing(t *testing.T) {
 
 	_, asks, err := a.preflight()
 	a.must("preflight", err)
-	if len(asks) == 0 || asks[0].Consent != ConsentUnknownNode || asks[0].Name != listener.Addr().String() {
+	if len(asks) == 0 || asks[0].Consent != rotation.ConsentUnknownNode || asks[0].Name != listener.Addr().String() {
 		t.Errorf("it asks for %+v, want the node to be named", asks)
 	}
 	c := a.generatedAnyway()
@@ -193,7 +193,7 @@ func TestReplicaThatIsMadeUpHearsNothing(t *testing.T) {
 	if use, err := a.server.InUse(context.Background(), a.current); err != nil || len(use.Silent) != 1 {
 		t.Errorf("in use: %+v (%v), want the node to be silent", use, err)
 	}
-	a.agreed = ConsentUnknownNode
+	a.agreed = rotation.ConsentUnknownNode
 	a.must("install, agreed to", a.server.Install(context.Background(), pass, c))
 	a.stands(c, rotation.Accepts, "")
 	if !strings.Contains(strings.Join(a.notes, "\n"), listener.Addr().String()) {
@@ -212,7 +212,7 @@ func TestReplicaThatIsMadeUpHearsNothing(t *testing.T) {
 func (a *app) generatedAnyway() rotation.Credential {
 	a.t.Helper()
 	was := a.agreed
-	a.agreed = ConsentUnknownNode
+	a.agreed = rotation.ConsentUnknownNode
 	defer func() { a.agreed = was }()
 	return a.generated()
 }

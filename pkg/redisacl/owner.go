@@ -1,6 +1,7 @@
 package redisacl
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // markBegin begins the hash that says which target has made a user. No password has such a hash that anybody could find.
@@ -45,10 +47,6 @@ func (u *user) passwords() []string {
 	})
 }
 
-// ConsentOwnership is the kind of consent that it takes to change a user whose password on record the server does not accept: nothing else
-// shows that the user is the target's.
-const ConsentOwnership = "ownership"
-
 // whose says to whom a user belongs, as far as a target is concerned.
 type whose int
 
@@ -69,7 +67,7 @@ type owners struct {
 
 // owners reads what the target has.
 func (s *Server) owners(ctx context.Context) (o owners, err error) {
-	o.mark, o.agreed = s.mark(), s.agreed(ConsentOwnership)
+	o.mark, o.agreed = s.mark(), s.agreed(rotation.ConsentOwnership)
 	if s.Own != nil {
 		o.own, err = s.Own(ctx)
 	}
@@ -112,7 +110,7 @@ func (o owners) entitled(all seen, c rotation.Credential) error {
 		if o.whose(one.users[c.ID], c) == unproven {
 			return rotation.Refuse(rotation.WithHint(
 				fmt.Errorf("%s has a user %s with another password than the record: nothing shows that it is this target's", one.n.node.Name, c.ID),
-				"if it has to go: ACL DELUSER "+c.ID+" on every node; if it is the target's, agree with --accept="+ConsentOwnership))
+				"if it has to go: ACL DELUSER "+c.ID+" on every node; if it is the target's, agree with --accept="+rotation.ConsentOwnership))
 		}
 	}
 	return nil
@@ -137,7 +135,7 @@ func (n *session) claims(ctx context.Context, f rotation.Fence, o owners, c rota
 	case guests:
 		return errors.Join(o.refused(), n.leaves(ctx, f, o, c))
 	}
-	return unavailable{errors.New("somebody has changed the user in the meantime")}
+	return serverconn.Unavailable(errors.New("somebody has changed the user in the meantime"))
 }
 
 // leaves takes the mark of the target from another one's user.
@@ -167,12 +165,12 @@ func (o owners) source(all seen, c rotation.Credential) (string, error) {
 	}
 	if errors.Is(err, errNoUser) {
 		return "", rotation.Refuse(rotation.WithHint(
-			fmt.Errorf("no node has %s, or %s with a password of the target: what it may do is not known", c.ID, or(model.ID, "its model")),
+			fmt.Errorf("no node has %s, or %s with a password of the target: what it may do is not known", c.ID, cmp.Or(model.ID, "its model")),
 			"make "+c.ID+" yourself with the rules that it had: ACL SETUSER"))
 	}
 	if onRecord, ok := c.Meta[MetaRules]; err == nil && ok && canonical(split(onRecord)) != canonical(split(rules)) {
 		return "", rotation.Refuse(rotation.WithHint(
-			fmt.Errorf("the rules on record for %s are not those of %s: %q", c.ID, or(model.ID, c.ID), onRecord),
+			fmt.Errorf("the rules on record for %s are not those of %s: %q", c.ID, cmp.Or(model.ID, c.ID), onRecord),
 			"take the rotation back and begin again: the next user gets the rules of then"))
 	}
 	return rules, err

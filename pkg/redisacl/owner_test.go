@@ -135,6 +135,6 @@ func TestAdoptedUserIsTheTargetsByItsPassword(t *testing.T) {
 	if err := a.server.Erase(ctx, pass, old); !errors.Is(err, rotation.ErrRefused) || !strings.Contains(rotation.Hint(err), "ACL DELUSER backend") {
 		t.Errorf("erase: %v (%s)", err, rotation.Hint(err))
 	}
-	a.agreed = ConsentOwnership
+	a.agreed = rotation.ConsentOwnership
 	a.must("erase, agreed to", a.server.Erase(ctx, pass, old))
 }

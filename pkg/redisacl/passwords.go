@@ -199,10 +199,9 @@ func (s TwoPasswords) remember(c rotation.Credential) {
 	if c.ID != s.admin() || c.Value.Empty() {
 		return
 	}
-	s.start()
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	if !slices.ContainsFunc(s.known, c.Value.Equal) {
-		s.known = append(s.known, c.Value)
-	}
+	s.turns.Between(func() {
+		if !slices.ContainsFunc(s.known, c.Value.Equal) {
+			s.known = append(s.known, c.Value)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package redisacl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,11 +74,11 @@ func (p *preflight) there() error {
 			away = append(away, d.err)
 			continue
 		}
-		p.question(rotation.Item{Name: d.name, Consent: ConsentUnknownNode, Phase: rotation.Doubtful, Note: d.err.Error()})
+		p.question(rotation.Item{Name: d.name, Consent: rotation.ConsentUnknownNode, Phase: rotation.Doubtful, Note: d.err.Error()})
 	}
 	if err := errors.Join(away...); err != nil {
 		return p.urgently(rotation.Refuse(rotation.WithHint(fmt.Errorf("users have to be made at every node: %w", err),
-			or(rotation.Hint(err), "begin when all nodes are there"))))
+			cmp.Or(rotation.Hint(err), "begin when all nodes are there"))))
 	}
 	return nil
 }
@@ -101,7 +102,7 @@ func (c cannot) Unwrap() []error { return []error{c.error, errCannot} }
 
 // question is what the operator has to agree to. The answer to a leak waits for no answer: it is a note.
 func (p *preflight) question(i rotation.Item) {
-	if p.s.Leaked && i.Consent != ConsentOwnership {
+	if p.s.Leaked && i.Consent != rotation.ConsentOwnership {
 		p.note("%s: %s", i.Name, i.Note)
 		return
 	}
@@ -153,7 +154,7 @@ func (p *preflight) accepted(u *user, where string, o owners, current rotation.C
 		return nil
 	}
 	if p.s.Leaked && o.whose(u, current) == unproven { // whoever has it may have changed its password
-		p.question(rotation.Item{Name: where, Consent: ConsentOwnership, Phase: rotation.Doubtful, Note: fmt.Sprintf(
+		p.question(rotation.Item{Name: where, Consent: rotation.ConsentOwnership, Phase: rotation.Doubtful, Note: fmt.Sprintf(
 			"it does not accept the Secret's password of %q, so that nothing shows whose user that is: is it the target's, and has to go?", current.ID)})
 	}
 	return p.urgently(rotation.Refuse(rotation.WithHint(fmt.Errorf("%s does not accept the Secret's password of %q", where, current.ID),
@@ -223,7 +224,7 @@ func (p *preflight) links(ctx context.Context, current rotation.Credential) erro
 			}
 			p.question(rotation.Item{Name: one.n.node.Name, Phase: rotation.Doubtful, Note: fmt.Sprintf(
 				"a client at %s that looks like %s comes in as %q: if it is one, give it a user of its own first (auth-user of a Sentinel, masteruser of a replica)",
-				or(c.host, "the local socket"), who, current.ID)})
+				cmp.Or(c.host, "the local socket"), who, current.ID)})
 		}
 	}
 	return nil
@@ -240,7 +241,7 @@ func (p *preflight) auths(ctx context.Context, current rotation.Credential) erro
 		if err != nil {
 			return err
 		}
-		if secret == "" || or(as, Default) != current.ID || !current.Value.Equal(rotation.NewSecret([]byte(secret))) {
+		if secret == "" || cmp.Or(as, Default) != current.ID || !current.Value.Equal(rotation.NewSecret([]byte(secret))) {
 			return nil
 		}
 		return rotation.Refuse(rotation.WithHint(

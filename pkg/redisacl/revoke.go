@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // Revoke turns the user off at every node, and ends its connections there: being off does not end one that is open. Its password
@@ -45,7 +46,7 @@ func (n *session) end(ctx context.Context, f rotation.Fence, name string) error 
 	}
 	left, err := n.of(ctx, name)
 	if err == nil && len(left) > 0 {
-		err = unavailable{fmt.Errorf("%d connections that were ended are still there", len(left))}
+		err = serverconn.Unavailable(fmt.Errorf("%d connections that were ended are still there", len(left)))
 	}
 	return err
 }

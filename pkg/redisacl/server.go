@@ -1,13 +1,14 @@
 package redisacl
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // Application is the name that every connection made here gives itself, for people who look at CLIENT LIST. Nothing is exempt for it:
@@ -46,8 +47,7 @@ type Server struct {
 	// Note is told what an operator should know, once. Nil: nobody listens.
 	Note func(text string)
 
-	once  sync.Once
-	turn  chan struct{} // holds one token: whoever has it may use what is below
+	turns serverconn.Turns // whoever has the turn may use what is below
 	conns map[string]*session
 	alone bool
 	known []rotation.Secret // passwords of the admin that were met on the way
@@ -83,19 +83,15 @@ type Admin struct {
 // Alone says that this Server is the only one that may change anything from now on: those of earlier runs lose their
 // connections to each node before it is looked at here, so that none of their commands can come after the look.
 func (s *Server) Alone() {
-	s.start()
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	s.alone = true
-	s.hangUp()
+	s.turns.Between(func() {
+		s.alone = true
+		s.hangUp()
+	})
 }
 
 // Close ends the connections. The Server can be used again, which makes new ones.
 func (s *Server) Close() error {
-	s.start()
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	s.hangUp()
+	s.turns.Between(s.hangUp)
 	return nil
 }
 
@@ -107,23 +103,7 @@ func (s *Server) hangUp() {
 	clear(s.conns)
 }
 
-func (s *Server) start() {
-	s.once.Do(func() {
-		s.turn = make(chan struct{}, 1)
-		s.turn <- struct{}{}
-		s.conns = map[string]*session{}
-	})
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
-func (s *Server) timeout() time.Duration { return or(s.Timeout, 30*time.Second) }
+func (s *Server) timeout() time.Duration { return cmp.Or(s.Timeout, 30*time.Second) }
 
 func (s *Server) now() time.Time {
 	if s.Now != nil {
@@ -146,4 +126,4 @@ func (s *Server) note(text string) {
 	s.Note(text)
 }
 
-func (s *Server) admin() string { return or(s.Admin.User, Default) }
+func (s *Server) admin() string { return cmp.Or(s.Admin.User, Default) }

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/serverconn"
 )
 
 // session is the admin's connection to one node. It stays open from call to call; once it breaks, it is over: a command is never
@@ -57,7 +58,7 @@ func (d *dialer) client(user string, password rotation.Secret) *redis.Client {
 
 // login connects the admin, with the first password that is accepted.
 func (s *Server) login(ctx context.Context, node Node) (*session, error) {
-	n := &session{node: node, dialer: &dialer{node: node, tls: s.TLS}, leaked: s.Leaked}
+	n := &session{node: node, dialer: &dialer{node: node, peer: &serverconn.Peer{TLS: s.TLS, Hosts: node.hosts()}}, leaked: s.Leaked}
 	passwords := append(append([]rotation.Secret{}, s.Admin.Passwords...), s.known...)
 	if len(passwords) == 0 {
 		passwords = []rotation.Secret{{}}
@@ -69,7 +70,7 @@ func (s *Server) login(ctx context.Context, node Node) (*session, error) {
 		}
 	}
 	if err != nil {
-		return nil, s.admission(n.dialer.bare(err))
+		return nil, s.admission(section.Bare(err, n.dialer.peer))
 	}
 	return n, nil
 }

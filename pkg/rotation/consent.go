@@ -16,6 +16,8 @@ const (
 	ConsentUnrefused   = "unrefused"    // nothing proves that the server refuses the old version
 	ConsentUnseen      = "unseen"       // the server has not seen the canary use the new version
 	ConsentNodes       = "nodes"        // a node does not report: what its pods do is not known
+	ConsentUnknownNode = "unknown-node" // the server names a node of its own that is not configured
+	ConsentOwnership   = "ownership"    // nothing shows that a login is this target's to change
 	ConsentUnknownGate = "unknown-gate" // a gate cannot be told at all
 	ConsentStale       = "stale"        // somebody else has changed the application's Secret
 	ConsentGap         = "gap"          // requests may fail for a while: the old version and the new one cannot overlap
