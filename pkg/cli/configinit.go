@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -46,11 +47,17 @@ func (g *global) initConfig(ctx context.Context, path string, force bool) error 
 	if err != nil {
 		return err
 	}
-	seen, err := discover(ctx, clients.Kube, clients.Namespace)
+	var kinds []discover.Kind
+	for _, e := range engines() {
+		if e.discover != nil {
+			kinds = append(kinds, *e.discover)
+		}
+	}
+	seen, err := discover.In(ctx, clients.Kube, clients.Namespace, kinds)
 	if err != nil {
 		return clients.Explain(err)
 	}
-	drafts := seen.drafts(clients.Namespace)
+	drafts := seen.Drafts()
 	if len(drafts) == 0 {
 		return rotation.WithHint(fmt.Errorf("nothing to rotate was found in namespace %s: %s", clients.Namespace, seen),
 			"choose another namespace with -n; `kubectl rotate config view` prints a file to begin with")

@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -31,6 +32,8 @@ type engine struct {
 	store func(opening) rotation.Store
 	// rules are the permissions that a run needs, by namespace; "" is the target's own. A scope limits them to names.
 	rules func(config.Target, kube.Via, *scope) map[string][]rbacv1.PolicyRule
+	// discover is how its servers and Secrets are found; nil where it has none.
+	discover *discover.Kind
 	// admin is the Secret of the runbook that holds the administrator's password.
 	admin string
 	// helpful are permissions that a run does without, and tells more with.

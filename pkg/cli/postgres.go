@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -12,9 +13,11 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
 )
 
 func postgresEngine() engine {
@@ -35,6 +38,16 @@ dropped. What is under way is continued; else a rotation begins.`,
 		store:   func(in opening) rotation.Store { return secretStore(in) },
 		rules:   serverRules,
 		admin:   "postgresql-admin",
+		discover: &discover.Kind{
+			Kind: config.KindPostgres, Port: 5432,
+			Image:  regexp.MustCompile(`postgres|timescale|postgis|spilo`),
+			Scheme: regexp.MustCompile(`^(jdbc:)?postgres(ql)?(\+\w+)?:`),
+			Name:   regexp.MustCompile(`postgres|pgsql|pg|db|database|sql`),
+			Layout: func(s config.Secret) secretdata.Layout { return layout(config.KindPostgres, s) },
+			Lead: func(t *config.Target, pod, database string) {
+				t.Postgres = &config.Postgres{Pod: pod, Database: database}
+			},
+		},
 		helpful: []rbacv1.PolicyRule{
 			// The last words of a container that does not come up, and who is turned away at the server.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

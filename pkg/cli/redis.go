@@ -2,16 +2,19 @@ package cli
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
 )
 
 func redisEngine() engine {
@@ -33,6 +36,14 @@ under way is continued; else a rotation begins.`,
 		store:   func(in opening) rotation.Store { return secretStore(in) },
 		rules:   serverRules,
 		admin:   "redis-admin",
+		discover: &discover.Kind{
+			Kind: config.KindRedis, Port: 6379, Nameless: true, // a password alone is that of default
+			Image:  regexp.MustCompile(`redis|valkey`),
+			Scheme: regexp.MustCompile(`^(redis|valkey)s?:`),
+			Name:   regexp.MustCompile(`redis|valkey|cache`),
+			Layout: func(s config.Secret) secretdata.Layout { return layout(config.KindRedis, s) },
+			Lead:   func(t *config.Target, pod, _ string) { t.Redis = &config.Redis{Pod: pod} },
+		},
 		helpful: []rbacv1.PolicyRule{
 			// The last words of a container that does not come up.
 			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

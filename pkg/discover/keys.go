@@ -1,4 +1,4 @@
-package cli
+package discover
 
 import (
 	"maps"
@@ -13,7 +13,7 @@ import (
 var onlyKey = regexp.MustCompile(`(?i)^(.*[_.-])?jwt[_.-]?(.*[_.-])?(secret|key)$`)
 
 // keyDrafts are the targets that Secrets with signing keys make.
-func (d discovery) keyDrafts(namespace string) (all []config.Draft) {
+func (d Found) keyDrafts() (all []config.Draft) {
 	for _, secret := range slices.Sorted(maps.Keys(d.secrets)) {
 		keys, seen, ok := signingKeys(d.secrets[secret])
 		readers := d.readers(secret, nil)
@@ -21,7 +21,7 @@ func (d discovery) keyDrafts(namespace string) (all []config.Draft) {
 			continue
 		}
 		all = append(all, config.Draft{
-			Target: config.Target{Name: string(config.KindJWT), Kind: config.KindJWT, Namespace: namespace, Secret: config.Secret{Name: secret}, JWT: &keys},
+			Target: config.Target{Name: string(config.KindJWT), Kind: config.KindJWT, Namespace: d.namespace, Secret: config.Secret{Name: secret}, JWT: &keys},
 			Seen: []string{
 				readBy(secret, readers), seen,
 				"What pods make of a token is proven only with a probe: say under jwt.probe where they issue and verify one, and under jwt.lifetime how long the longest-lived is valid.",

@@ -1,8 +1,9 @@
-package cli
+package discover
 
 import (
 	"flag"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,10 +16,31 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/secretdata"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+// kinds are two that differ in all that tells one from another.
+var kinds = []Kind{
+	{
+		Kind: config.KindPostgres, Port: 5432, Image: regexp.MustCompile(`postgres|timescale`), Scheme: regexp.MustCompile(`^postgres:`),
+		Name: regexp.MustCompile(`postgres|db`), Layout: laid,
+		Lead: func(t *config.Target, pod, database string) {
+			t.Postgres = &config.Postgres{Pod: pod, Database: database}
+		},
+	},
+	{
+		Kind: config.KindRedis, Port: 6379, Image: regexp.MustCompile(`redis|valkey`), Scheme: regexp.MustCompile(`^redis:`),
+		Name: regexp.MustCompile(`redis|cache`), Nameless: true, Layout: laid,
+		Lead: func(t *config.Target, pod, _ string) { t.Redis = &config.Redis{Pod: pod} },
+	},
+}
+
+func laid(s config.Secret) secretdata.Layout {
+	return secretdata.Layout{Username: s.Username, Password: s.Password, DSN: s.DSN}
+}
 
 func golden(t *testing.T, path, got string) {
 	t.Helper()
@@ -68,11 +90,11 @@ func reading(name string, secrets ...string) *appsv1.Deployment {
 
 func drafted(t *testing.T, objects ...runtime.Object) []config.Draft {
 	t.Helper()
-	d, err := discover(t.Context(), fake.NewClientset(objects...), "shop")
+	d, err := In(t.Context(), fake.NewClientset(objects...), "shop", kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.drafts("shop")
+	return d.Drafts()
 }
 
 func TestWhatIsFoundInANamespaceBecomesAFile(t *testing.T) {
@@ -146,7 +168,7 @@ func TestReadersAreThoseOfARotation(t *testing.T) {
 	for _, w := range all {
 		want = append(want, w.Name)
 	}
-	d, err := discover(t.Context(), client, "shop")
+	d, err := In(t.Context(), client, "shop", kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
