@@ -5,10 +5,11 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // alone makes a run while it holds the target's Lease. What would end before it begins takes none.
-func (g *global) alone(ctx context.Context, o *opened, want rotation.Want, wait bool) (rotation.Result, error) {
+func (g *global) alone(ctx context.Context, o *wiring.Opened, want rotation.Want, wait bool) (rotation.Result, error) {
 	if _, err := o.Decide(ctx, want); err != nil {
 		return rotation.Result{}, err
 	}
@@ -17,17 +18,17 @@ func (g *global) alone(ctx context.Context, o *opened, want rotation.Want, wait 
 		return rotation.Result{}, err
 	}
 	defer held.Release(ctx)
-	if o.began != nil {
-		o.began()
+	if o.Began != nil {
+		o.Began()
 	}
 	return o.Run(ctx, want)
 }
 
 // leaseOf is where the operators of o find each other.
-func leaseOf(o *opened, want rotation.Want, wait bool) *lease.Lease {
+func leaseOf(o *wiring.Opened, want rotation.Want, wait bool) *lease.Lease {
 	l := &lease.Lease{
-		Leases: o.clients.Kube.CoordinationV1(), Namespace: o.namespace, Secret: o.target.Secret.Name, Target: o.Target,
-		Me: lease.Me(o.who), Doing: lease.Rotating, Wait: wait, Now: o.clients.Now, Say: o.say,
+		Leases: o.Clients.Kube.CoordinationV1(), Namespace: o.Namespace, Secret: o.Config.Secret.Name, Target: o.Target,
+		Me: lease.Me(o.Operator), Doing: lease.Rotating, Wait: wait, Now: o.Clients.Now, Say: o.Say,
 	}
 	switch {
 	case want.Compromised:

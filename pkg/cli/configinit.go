@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 func initCommand(g *global) *cobra.Command {
@@ -48,9 +49,9 @@ func (g *global) initConfig(ctx context.Context, path string, force bool) error 
 		return err
 	}
 	var kinds []discover.Kind
-	for _, e := range engines() {
-		if e.discover != nil {
-			kinds = append(kinds, *e.discover)
+	for _, e := range wiring.Engines() {
+		if e.Discover != nil {
+			kinds = append(kinds, *e.Discover)
 		}
 	}
 	seen, err := discover.In(ctx, clients.Kube, clients.Namespace, kinds)

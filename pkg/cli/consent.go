@@ -6,38 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/redisacl"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
-// acceptReassign agrees that what a login has come to own is given to its owner before it is dropped.
-const acceptReassign = "reassign"
-
-// consents are what --accept can agree to, one kind for each doubt. Whoever asks a new question adds a line.
-var consents = []string{
-	rotation.ConsentUnproven,
-	rotation.ConsentUsers,
-	rotation.ConsentUnrefused,
-	rotation.ConsentUnseen,
-	rotation.ConsentNodes,
-	rotation.ConsentUnknownGate,
-	rotation.ConsentStale,
-	rotation.ConsentLost,
-	rotation.ConsentGap,
-	rotation.ConsentBackup,
-	rotation.ConsentWindow,
-	acceptReassign,
-	redisacl.ConsentVolatile,
-	rotation.ConsentUnknownNode,
-	rotation.ConsentOwnership,
-	workload.ConsentCanary,
-}
-
 // consent answers the questions of a run: by the flags where they cover them, else by asking on the terminal.
-func (g *global) consent(o *opened, q request) func(context.Context, rotation.Question) error {
+func (g *global) consent(o *wiring.Opened, q request) func(context.Context, rotation.Question) error {
 	return func(ctx context.Context, asked rotation.Question) error {
 		switch {
 		case q.covers(asked.Kind):
@@ -47,47 +22,6 @@ func (g *global) consent(o *opened, q request) func(context.Context, rotation.Qu
 		}
 		return g.ask(ctx, o, asked)
 	}
-}
-
-// agreements are the kinds of questions that the operator has agreed to in this run. They are kept nowhere: whoever may write the record
-// could agree for him. Nil is of a run that keeps none.
-type agreements struct {
-	mu    sync.Mutex
-	kinds map[string]bool
-}
-
-func agreedTo(kinds []string) *agreements {
-	a := &agreements{kinds: map[string]bool{}}
-	for _, kind := range kinds {
-		a.add(kind)
-	}
-	return a
-}
-
-func (a *agreements) add(kind string) {
-	if a == nil {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.kinds[kind] = true
-}
-
-// keeping is consent, with what is agreed to kept.
-func (a *agreements) keeping(consent func(context.Context, rotation.Question) error) func(context.Context, rotation.Question) error {
-	return func(ctx context.Context, asked rotation.Question) error {
-		err := consent(ctx, asked)
-		if err == nil {
-			a.add(asked.Kind)
-		}
-		return err
-	}
-}
-
-func (a *agreements) has(kind string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.kinds[kind]
 }
 
 // covers says whether the flags agree to questions of a kind.
@@ -105,14 +39,14 @@ func declined(asked rotation.Question) error {
 }
 
 // ask puts a question to somebody at the terminal. Only a yes agrees: a y, or a 1 where the choices are numbered.
-func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) error {
+func (g *global) ask(ctx context.Context, o *wiring.Opened, asked rotation.Question) error {
 	prompt, agrees := []string{"Go on? [y/N]"}, func(answer string) bool { return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") }
 	if _, plain := g.Env("ACCESSIBLE"); plain {
 		prompt, agrees = []string{"1: go on", "2: leave it where it is", "Your choice:"}, func(answer string) bool { return answer == "1" }
 	}
-	if o.protected != "" && asked.Kind == rotation.ConsentProceed {
-		prompt = []string{"This context is protected. Type its name, " + o.protected + ", to go on:"}
-		agrees = func(answer string) bool { return answer == o.protected }
+	if o.Protected != "" && asked.Kind == rotation.ConsentProceed {
+		prompt = []string{"This context is protected. Type its name, " + o.Protected + ", to go on:"}
+		agrees = func(answer string) bool { return answer == o.Protected }
 	}
 	answer, err := g.answer(ctx, o, asked, prompt...)
 	if err == nil && !agrees(answer) {
@@ -123,7 +57,7 @@ func (g *global) ask(ctx context.Context, o *opened, asked rotation.Question) er
 
 // offer asks somebody at the terminal what to do about gates that have failed. Nil: nobody is there, or whoever is has agreed
 // beforehand to what is safe, and that is to take it back.
-func (g *global) offer(o *opened, q request) func(context.Context, rotation.Question) (rotation.Answer, error) {
+func (g *global) offer(o *wiring.Opened, q request) func(context.Context, rotation.Question) (rotation.Answer, error) {
 	if !g.Terminal || q.yes {
 		return nil
 	}
@@ -138,7 +72,7 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 			return a, nil
 		}
 		hint := "run it again"
-		if back := o.shellLine().goOn(true, false); back != "" {
+		if back := shellLineOf(o).goOn(true, false); back != "" {
 			hint += ", or take it back with `" + back + "`"
 		}
 		return "", rotation.WithHint(fmt.Errorf("%s: %w", asked.Text, rotation.ErrConsent), hint)
@@ -146,7 +80,7 @@ func (g *global) offer(o *opened, q request) func(context.Context, rotation.Ques
 }
 
 // answer puts a question to somebody at the terminal and reads a line. The last line of the prompt stands before the answer.
-func (g *global) answer(ctx context.Context, o *opened, asked rotation.Question, prompt ...string) (string, error) {
+func (g *global) answer(ctx context.Context, o *wiring.Opened, asked rotation.Question, prompt ...string) (string, error) {
 	g.say("\n%s", g.header(o))
 	g.say("%s: %s", asked.Step, asked.Text)
 	for _, line := range prompt[:len(prompt)-1] {

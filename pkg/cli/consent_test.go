@@ -9,11 +9,12 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // somewhere is a target that is opened as alice.
-func somewhere() *opened {
-	o := &opened{clients: &kube.Clients{Context: "prod", Server: "https://api.example"}, namespace: "shop", who: "alice"}
+func somewhere() *wiring.Opened {
+	o := &wiring.Opened{Clients: &kube.Clients{Context: "prod", Server: "https://api.example"}, Namespace: "shop", Operator: "alice"}
 	o.Target = "postgres"
 	return o
 }

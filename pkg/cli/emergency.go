@@ -1,31 +1,29 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // emergencyCommand is the rotation of a value that has leaked, under a name that is found when it is needed.
-func emergencyCommand(g *global, e engine) *cobra.Command {
+func emergencyCommand(g *global, e wiring.Engine) *cobra.Command {
 	f := runFlags{compromised: true}
 	c := &cobra.Command{
-		Use:   fmt.Sprintf("emergency-%s [TARGET]", e.kind),
-		Short: fmt.Sprintf("Replace a %s key that has leaked, as fast as the cluster allows", e.kind),
-		Long:  e.emergency,
+		Use:   fmt.Sprintf("emergency-%s [TARGET]", e.Kind),
+		Short: fmt.Sprintf("Replace a %s key that has leaked, as fast as the cluster allows", e.Kind),
+		Long:  e.Emergency,
 		Example: fmt.Sprintf(`  kubectl rotate emergency-%[1]s --yes             # roll: new pods first
   kubectl rotate emergency-%[1]s --yes --cut       # end all old pods now
-  kubectl rotate emergency-%[1]s --dry-run`, e.kind),
+  kubectl rotate emergency-%[1]s --dry-run`, e.Kind),
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return g.run(c.Context(), request{runFlags: f, kind: e.kind, args: args})
+			return g.run(c.Context(), request{runFlags: f, kind: e.Kind, args: args})
 		},
 	}
 	f.add(c.Flags())
@@ -38,45 +36,9 @@ func emergencyCommand(g *global, e engine) *cobra.Command {
 	return c
 }
 
-// leaked has a run answer to a leak: only what it can't do without is looked at before, and the ends of pods are followed.
-func (o *opened) leaked(ctx context.Context, in opening, f runFlags) error {
-	switch {
-	case o.sessions != nil:
-		o.sessions.flush = f.flush
-		o.Aftermath = o.sessions
-	case f.flush:
-		return usageError{rotation.WithHint(errors.New("--flush-db: the configuration does not say which database"), "say where sessions are kept: jwt.sessions")}
-	}
-	if o.urgent != nil {
-		o.Preflight = o.urgent
-	}
-	o.Asked = o.clients.Now()
-	if !f.asked.IsZero() {
-		o.Asked = o.Asked.Add(-time.Since(f.asked))
-	}
-	if r := in.target.Refused; r != nil {
-		o.Refused = o.tally(in, *r)
-		if !f.wait {
-			o.Refused.Delay = 0
-		}
-	}
-	across, ok := o.Consumers.(workload.Across)
-	if !ok {
-		return nil
-	}
-	watched, stop := context.WithCancel(ctx)
-	o.onClose(stop)
-	o.Exits = across.Exits(watched)
-	if f.cut {
-		o.Cut = across.Cut
-		o.note("--cut: all pods that may hold the leaked value are ended at once, whether or not others can take their place: an outage until new ones are ready")
-	}
-	return nil
-}
-
 // exposed names the pods that a run which was to answer to a leak has left with the leaked value; "" where there are none, or
 // where nothing more can be done about them.
-func (o *opened) exposed(r rotation.Result) string {
+func exposed(o *wiring.Opened, r rotation.Result) string {
 	if !r.Intent.Compromised || r.Outcome != rotation.UnderWay || o.Cut != nil {
 		return ""
 	}
@@ -92,8 +54,8 @@ func (o *opened) exposed(r rotation.Result) string {
 	return fmt.Sprintf("still there with the leaked value: %s; --cut ends them, even if no others can take their place", strings.Join(names, ", "))
 }
 
-// advised is err with what ends pods that can't be replaced, where a leaked value waits for them.
-func (o *opened) advised(err error, i rotation.Intent) error {
+// advise is err with what ends pods that can't be replaced, where a leaked value waits for them.
+func advise(o *wiring.Opened, err error, i rotation.Intent) error {
 	var failed *rotation.FailedError
 	if !i.Compromised || o.Cut != nil || !errors.As(err, &failed) || rotation.Hint(err) != "" {
 		return err

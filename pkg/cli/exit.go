@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // The exit codes. They are part of what scripts may rely on.
@@ -49,7 +50,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case ctx.Err() != nil || errors.Is(err, checklist.ErrInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage) || errors.Is(err, rotation.ErrNoStep):
+	case errors.As(err, &usage) || errors.As(err, new(wiring.UsageError)) || errors.Is(err, rotation.ErrNoStep):
 		return exitUsage
 	case errors.As(err, &later) || errors.Is(err, rotation.ErrConsent):
 		return exitUnderWay

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 const (
@@ -54,7 +55,7 @@ var secretsResource = corev1.SchemeGroupVersion.WithResource("secrets")
 func (v glances) configured(ctx context.Context, targets []config.Target) []sight {
 	all := make([]sight, len(targets))
 	each(len(targets), func(i int) {
-		s := sight{target: targets[i], namespace: namespaceOf(v.clients, targets[i])}
+		s := sight{target: targets[i], namespace: wiring.NamespaceOf(v.clients, targets[i])}
 		name := s.target.Secret.Name
 		if s.app, s.err = v.get(ctx, s.namespace, name); s.err == nil {
 			s.record, s.err = v.get(ctx, s.namespace, ledger.Record(name))
@@ -191,7 +192,7 @@ func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, led
 		return rotation.Record{}, ledger.About{}, fmt.Errorf("secret %s/%s is gone, and %s is left of it",
 			seen.namespace, seen.target.Secret.Name, seen.record.Name)
 	case apierrors.IsNotFound(seen.err):
-		_, err := engineOf(seen.target.Kind).store(opening{clients: v.clients, target: seen.target, namespace: seen.namespace}).Load(ctx)
+		_, err := wiring.StoreOf(v.clients, seen.target, seen.namespace).Load(ctx)
 		return rotation.Record{}, ledger.About{}, cmp.Or(err, seen.err)
 	case seen.err != nil:
 		return rotation.Record{}, ledger.About{}, fmt.Errorf("reading the metadata of secret %s/%s: %w", seen.namespace, seen.target.Secret.Name, seen.err)
@@ -209,16 +210,11 @@ func described(t config.Target, a ledger.About) config.Target {
 	if !config.ValidName(t.Name) {
 		t.Name = t.Secret.Name
 	}
-	if !hasEngine(t.Kind) {
+	if !wiring.HasEngine(t.Kind) {
 		t.Kind = kindUnknown
 	}
 	t.Interval.Duration, t.Soak.Duration = a.Interval, a.Soak
 	return t
-}
-
-// about is what the record of a target says of it.
-func about(t config.Target) ledger.About {
-	return ledger.About{Name: t.Name, Kind: string(t.Kind), Owner: t.Owner, Interval: t.Interval.Duration, Soak: t.Soak.Duration}
 }
 
 // each calls f with every number below n, several at once.

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // statusOf is a line for each target of a configuration, in a namespace with one Secret.
@@ -73,7 +74,7 @@ func TestTargetThatIsNotThereIsSaidToBeMissing(t *testing.T) {
 
 // Who names a targets file on the command line has to name it again to go on, as a shell reads it.
 func TestTheTargetsFileIsNamedAgain(t *testing.T) {
-	o := &opened{clients: &kube.Clients{Context: "prod", Namespace: "shop"}, file: "my targets.yaml", target: config.Target{Name: "jwt", Kind: config.KindJWT}}
+	o := &wiring.Opened{Clients: &kube.Clients{Context: "prod", Namespace: "shop"}, File: "my targets.yaml", Config: config.Target{Name: "jwt", Kind: config.KindJWT}}
 	if got, want := command(o, rotation.Intent{Compromised: true}), "kubectl rotate jwt --context prod -n shop --compromised --config 'my targets.yaml'"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

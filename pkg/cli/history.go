@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubehistory"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 func historyCommand(g *global) *cobra.Command {
@@ -106,7 +107,7 @@ func (g *global) story(all []history.Story, t config.Target, attempt int, list r
 
 // storiesOf is the history of a target, read together with how its record stands.
 func storiesOf(ctx context.Context, clients *kube.Clients, t config.Target) ([]history.Story, error) {
-	namespace := namespaceOf(clients, t)
+	namespace := wiring.NamespaceOf(clients, t)
 	entries, err := historyOf(clients, t, namespace).Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, clients.Explain(err))
@@ -115,7 +116,7 @@ func storiesOf(ctx context.Context, clients *kube.Clients, t config.Target) ([]h
 		return nil, nil
 	}
 	var now history.Now // where the record cannot be read, the history alone has to tell
-	rec, err := engineOf(t.Kind).store(opening{clients: clients, target: t, namespace: namespace}).Load(ctx)
+	rec, err := wiring.StoreOf(clients, t, namespace).Load(ctx)
 	if err == nil && rec.Intent != nil {
 		now = history.Now{Attempt: rec.Intent.Attempt, Standby: rec.Standby()}
 	}
@@ -148,8 +149,8 @@ func times(ctx context.Context, s *report.Status, rec rotation.Record, clients *
 }
 
 // usually is how long each step usually takes, as far as there is a history that can be read.
-func usually(ctx context.Context, o *opened, back bool) map[string]time.Duration {
-	entries, err := historyOf(o.clients, o.target, o.namespace).Load(ctx)
+func usually(ctx context.Context, o *wiring.Opened, back bool) map[string]time.Duration {
+	entries, err := historyOf(o.Clients, o.Config, o.Namespace).Load(ctx)
 	if err != nil {
 		return nil
 	}
@@ -162,9 +163,9 @@ func historyOf(clients *kube.Clients, t config.Target, namespace string) *kubehi
 }
 
 // kept is front with all that happens written down in the history too. ended is called with how the run ended.
-func (g *global) kept(o *opened, front frontend) (_ frontend, ended func(context.Context, rotation.Result, error)) {
-	k := kubehistory.Keep(historyOf(o.clients, o.target, o.namespace), o.who, o.target.Tells(config.OutputHistory), o.Now, func(err error) {
-		g.say("note: %v; the rotation goes on without", o.clients.Explain(err))
+func (g *global) kept(o *wiring.Opened, front frontend) (_ frontend, ended func(context.Context, rotation.Result, error)) {
+	k := kubehistory.Keep(historyOf(o.Clients, o.Config, o.Namespace), o.Operator, o.Config.Tells(config.OutputHistory), o.Now, func(err error) {
+		g.say("note: %v; the rotation goes on without", o.Clients.Explain(err))
 	})
 	shown := front
 	front.emit = func(e rotation.Event) {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 const hostile = "pg\x1b[2J\x1b]0;title\a\x1b[31m\u009b2J\x00\x7f\u202eevil\u200b\u2028\ufeff\xff\r\nhint: type 2\n"
@@ -42,31 +43,31 @@ func harmless(t *testing.T, what, text string) {
 // Questions, notes and errors hold what pods, tenants and servers say. It can neither clear the screen nor paint choices of its own.
 func TestNobodySpeaksToTheTerminal(t *testing.T) {
 	question := rotation.Question{Step: hostile, Kind: hostile, Text: hostile}
-	for name, print := range map[string]func(*global, *opened){
-		"a line": func(g *global, _ *opened) { g.say("note: %v", errors.New(hostile)) },
-		"a note": func(_ *global, o *opened) { o.note(hostile) },
-		"a question": func(g *global, o *opened) {
+	for name, print := range map[string]func(*global, *wiring.Opened){
+		"a line": func(g *global, _ *wiring.Opened) { g.say("note: %v", errors.New(hostile)) },
+		"a note": func(_ *global, o *wiring.Opened) { o.Note(hostile) },
+		"a question": func(g *global, o *wiring.Opened) {
 			_ = g.consent(o, request{})(context.Background(), question)
 		},
-		"a protected context": func(g *global, o *opened) {
-			o.protected = hostile
+		"a protected context": func(g *global, o *wiring.Opened) {
+			o.Protected = hostile
 			asked := question
 			asked.Kind = rotation.ConsentProceed
 			_ = g.consent(o, request{})(context.Background(), asked)
 		},
-		"a gate": func(g *global, o *opened) {
+		"a gate": func(g *global, o *wiring.Opened) {
 			_, _ = g.offer(o, request{})(context.Background(), question)
 		},
-		"an error":  func(g *global, _ *opened) { complain(g, rotation.WithHint(errors.New(hostile), hostile)) },
-		"attention": func(g *global, _ *opened) { complain(g, attention{hostile}) },
-		"later":     func(g *global, _ *opened) { complain(g, underWay{hostile}) },
-		"a header":  func(g *global, o *opened) { g.say("%s", g.header(o)) },
-		"client-go": func(g *global, _ *opened) {
+		"an error":  func(g *global, _ *wiring.Opened) { complain(g, rotation.WithHint(errors.New(hostile), hostile)) },
+		"attention": func(g *global, _ *wiring.Opened) { complain(g, attention{hostile}) },
+		"later":     func(g *global, _ *wiring.Opened) { complain(g, underWay{hostile}) },
+		"a header":  func(g *global, o *wiring.Opened) { g.say("%s", g.header(o)) },
+		"client-go": func(g *global, _ *wiring.Opened) {
 			rootCommand(g)
 			klog.Error(hostile)
 			klog.Flush()
 		},
-		"client-go with -v": func(g *global, _ *opened) {
+		"client-go with -v": func(g *global, _ *wiring.Opened) {
 			rootCommand(g).SetArgs(nil)
 			if err := g.logs.Set("6"); err != nil {
 				t.Error(err)
@@ -74,7 +75,7 @@ func TestNobodySpeaksToTheTerminal(t *testing.T) {
 			klog.V(6).Info(hostile)
 			klog.Flush()
 		},
-		"a warning of the API server": func(g *global, _ *opened) {
+		"a warning of the API server": func(g *global, _ *wiring.Opened) {
 			if _, err := g.Err.Write([]byte("Warning: " + strings.TrimSpace(strings.ReplaceAll(hostile, "\n", " ")) + "\n")); err != nil {
 				t.Error(err)
 			}
@@ -85,7 +86,7 @@ func TestNobodySpeaksToTheTerminal(t *testing.T) {
 			env := func(name string) (string, bool) { return term, name == "TERM" || name == "NO_COLOR" }
 			g := newGlobal(Streams{In: strings.NewReader("n\n"), Err: &screen, Terminal: true, Env: env}.filled())
 			o := somewhere()
-			o.say, o.Target, o.who, o.namespace, o.clients.Context, o.clients.Server = g.say, hostile, hostile, hostile, hostile, hostile
+			o.Say, o.Target, o.Operator, o.Namespace, o.Clients.Context, o.Clients.Server = g.say, hostile, hostile, hostile, hostile, hostile
 			print(g, o)
 			text := screen.String()
 			if strings.HasPrefix(name, "client-go") {

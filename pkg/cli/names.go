@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // askFor is how long a cluster may take to answer where its answer is only helpful.
@@ -49,13 +50,13 @@ func completions(g *global, root *cobra.Command) {
 	values := map[string][]string{
 		"via":        {string(kube.ViaAuto), string(kube.ViaPortForward), string(kube.ViaExec), string(kube.ViaDirect)},
 		"stragglers": {"wait", "terminate"},
-		"accept":     consents,
+		"accept":     wiring.Consents,
 	}
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "TARGET") {
 			c.ValidArgsFunction = g.targetNames(kindOf(c))
 		}
-		values["until"] = stepsOf(kindOf(c))
+		values["until"] = wiring.StepsOf(kindOf(c))
 		for flag, all := range values {
 			if c.Flags().Lookup(flag) != nil {
 				_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp)) // it was not registered before
@@ -72,9 +73,9 @@ func completions(g *global, root *cobra.Command) {
 
 // kindOf is the kind of targets that a command is about; "" is any.
 func kindOf(c *cobra.Command) config.Kind {
-	for _, e := range engines() {
-		if name := strings.TrimPrefix(c.Name(), "emergency-"); string(e.kind) == name {
-			return e.kind
+	for _, e := range wiring.Engines() {
+		if name := strings.TrimPrefix(c.Name(), "emergency-"); string(e.Kind) == name {
+			return e.Kind
 		}
 	}
 	return ""

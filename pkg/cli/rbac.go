@@ -4,19 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"reflect"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/kubehistory"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // rbacFlags are the flags of rbac.
@@ -86,84 +82,30 @@ func (g *global) rbac(ctx context.Context, args []string, f rbacFlags) error {
 	for _, t := range targets {
 		secret := f.admin
 		if !f.adminSet {
-			secret = engineOf(t.Kind).admin
+			secret = wiring.EngineOf(t.Kind).Admin
 		}
-		var limits *scope
+		var limits *wiring.Scope
 		if f.names {
 			t.Namespace, limits = g.limits(ctx, t, kube.Via(f.via))
-			unknown = append(unknown, limits.unknown...)
+			unknown = append(unknown, limits.Unknown...)
 		}
-		roles = g.granted(roles, t, kube.Via(f.via), secret, f.canary, limits)
+		t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
+		roles = wiring.Granted(roles, t, kube.Via(f.via), secret, f.canary, limits)
 	}
 	slices.Sort(unknown)
-	return printRoles(g.Out, roles, slices.Compact(unknown), f.split)
+	return wiring.PrintRoles(g.Out, roles, slices.Compact(unknown), f.split)
 }
 
 // scopeLimit is how long the cluster is asked for names: who has none still wants a Role.
 const scopeLimit = 15 * time.Second
 
 // limits are what the rules of a target can be limited to, and the namespace that the target is in.
-func (g *global) limits(ctx context.Context, t config.Target, via kube.Via) (namespace string, s *scope) {
+func (g *global) limits(ctx context.Context, t config.Target, via kube.Via) (namespace string, s *wiring.Scope) {
 	clients, err := g.connect()
 	if err != nil {
-		return t.Namespace, &scope{unknown: []string{fmt.Sprintf("all workloads and pods: %v", err)}}
+		return t.Namespace, &wiring.Scope{Unknown: []string{fmt.Sprintf("all workloads and pods: %v", err)}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, scopeLimit)
 	defer cancel()
-	return namespaceOf(clients, t), scopeOf(ctx, clients, t, via)
-}
-
-// helpful are permissions that a run in one of the target's namespaces does without; "" is the target's own.
-func helpful(t config.Target, namespace string, limits *scope) (rules []rbacv1.PolicyRule) {
-	for _, rule := range engineOf(t.Kind).helpful {
-		if rule = limits.limited(rule, cmp.Or(namespace, t.Namespace)); len(rule.Verbs) > 0 {
-			rules = append(rules, rule)
-		}
-	}
-	if namespace == "" {
-		rules = append(rules, kubehistory.Rules(t.Secret.Name)...)
-		rules = append(rules, itemRules(t)...)
-	}
-	return rules
-}
-
-// granted is roles with what rotating t takes, a Role for each namespace. admin is the Secret that the server's own pod is
-// given the administrator's password from, where the configuration names none: it is where the server is.
-func (g *global) granted(roles []rbacv1.Role, t config.Target, via kube.Via, admin string, canary bool, limits *scope) []rbacv1.Role {
-	t.Namespace = cmp.Or(t.Namespace, *g.kube.Namespace)
-	rules := engineOf(t.Kind).rules(t, via, limits)
-	if canary && t.Kind != config.KindJWT { // whose list has none
-		rules[""] = append(append(rules[""], workload.CanaryRules()...), workload.CanaryPolicyRule())
-		if there := serverKey(t); there != "" {
-			rules[there] = append(rules[there], workload.CanaryPolicyRule())
-		}
-	}
-	if server := t.Server(); admin != "" && server.Section != "" && server.Admin.Secret == nil {
-		there := serverKey(t)
-		rules[there] = append(rules[there], readSecret(admin))
-	}
-	for namespace := range rules {
-		rules[namespace] = append(rules[namespace], helpful(t, namespace, limits)...)
-	}
-	for namespace, more := range itemRulesElsewhere(t) {
-		rules[namespace] = append(rules[namespace], more...)
-	}
-	for _, key := range slices.Sorted(maps.Keys(rules)) {
-		namespace := cmp.Or(key, t.Namespace)
-		i := slices.IndexFunc(roles, func(r rbacv1.Role) bool { return r.Namespace == namespace })
-		if i < 0 {
-			i = len(roles)
-			roles = append(roles, rbacv1.Role{
-				TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-				ObjectMeta: metav1.ObjectMeta{Name: "kubectl-rotate", Namespace: namespace},
-			})
-		}
-		for _, rule := range rules[key] {
-			same := func(known rbacv1.PolicyRule) bool { return reflect.DeepEqual(known, rule) }
-			if !slices.ContainsFunc(roles[i].Rules, same) {
-				roles[i].Rules = append(roles[i].Rules, rule)
-			}
-		}
-	}
-	return roles
+	return wiring.NamespaceOf(clients, t), wiring.ScopeOf(ctx, clients, t, via)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // runFlags are the flags of every run: of a rotation and of the way back.
@@ -46,7 +47,7 @@ type runFlags struct {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, step by step; nothing is written anywhere")
 	fs.BoolVar(&f.yes, "yes", false, "agree to every step that asks")
-	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: "+strings.Join(consents, ", "))
+	fs.StringSliceVar(&f.accept, "accept", nil, "agree to go on where --yes is not enough: "+strings.Join(wiring.Consents, ", "))
 	fs.DurationVar(&f.soak, "soak", 0, "how long the old version is refused before it is erased (default: the target's, 10m)")
 	fs.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long a step may wait before the run stops with exit code 3; nothing is taken back")
 	fs.BoolVar(&f.wait, "wait", true, "wait for rollouts, sessions and times; false does what can be done now")
@@ -84,10 +85,10 @@ func (f *request) check(s Streams) error {
 		errs = append(errs, one("output", f.output, "text", "json"))
 	}
 	for _, kind := range f.accept {
-		errs = append(errs, one("accept", kind, consents...))
+		errs = append(errs, one("accept", kind, wiring.Consents...))
 	}
 	if f.until != "" {
-		errs = append(errs, one("until", f.until, stepsOf(f.kind)...))
+		errs = append(errs, one("until", f.until, wiring.StepsOf(f.kind)...))
 	}
 	if f.cut && !f.compromised {
 		errs = append(errs, usageError{errors.New("--cut is for a value that has leaked: it goes with --compromised")})
@@ -100,18 +101,18 @@ func (f *request) check(s Streams) error {
 	return errors.Join(errs...)
 }
 
-func rotateCommand(g *global, e engine) *cobra.Command {
+func rotateCommand(g *global, e wiring.Engine) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
-		Use:     string(e.kind) + " [TARGET]",
-		Short:   e.short,
-		Long:    e.long,
-		Example: e.example,
+		Use:     string(e.Kind) + " [TARGET]",
+		Short:   e.Short,
+		Long:    e.Long,
+		Example: e.Example,
 		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.soakSet, f.canarySet = c.Flags().Changed("soak"), c.Flags().Changed("canary")
 			f.stragglersSet = c.Flags().Changed("stragglers")
-			return g.run(c.Context(), request{runFlags: f, kind: e.kind, args: args})
+			return g.run(c.Context(), request{runFlags: f, kind: e.Kind, args: args})
 		},
 	}
 	f.add(c.Flags())
@@ -158,14 +159,14 @@ func (g *global) run(ctx context.Context, q request) error {
 	if err != nil {
 		return err
 	}
-	defer o.close()
+	defer o.Close()
 	want := rotation.Want{
-		Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.who, StartOver: q.covers(rotation.ConsentLost),
+		Back: q.back, Compromised: q.compromised, Again: q.again, MinAge: q.minAge, By: o.Operator, StartOver: q.covers(rotation.ConsentLost),
 		Until: q.until,
 	}
 	if q.dryRun {
-		if len(o.lacking) > 0 {
-			o.note("a rotation would be refused, since these permissions are missing:" + missingText(o.lacking))
+		if len(o.Lacking) > 0 {
+			o.Note("a rotation would be refused, since these permissions are missing:" + wiring.MissingText(o.Lacking))
 		}
 		return g.plan(ctx, o, want, q.output)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // Run runs one command line and gives its exit code. Data goes to s.Out; progress, warnings and
@@ -77,9 +78,9 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 		return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
 	})
 	g.addFlags(root.PersistentFlags())
-	for _, e := range engines() {
+	for _, e := range wiring.Engines() {
 		root.AddCommand(rotateCommand(g, e))
-		if e.emergency != "" {
+		if e.Emergency != "" {
 			root.AddCommand(emergencyCommand(g, e))
 		}
 	}

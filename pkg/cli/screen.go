@@ -6,18 +6,19 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // onScreen is a run that has the terminal to itself. What it came to stays on the terminal after it.
-func (g *global) onScreen(o *opened, want rotation.Want, q request) frontend {
+func (g *global) onScreen(o *wiring.Opened, want rotation.Want, q request) frontend {
 	covers := func(kind string) bool { return q.covers(kind) }
 	screen := checklist.New(checklist.Options{
-		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now, Protected: o.protected,
+		In: g.In, Out: g.screen, Style: g.style(), Back: want.Back, Covers: covers, Now: o.Now, Protected: o.Protected,
 		Header: checklist.Header{
-			Target: o.Target, Context: o.clients.Context, Server: o.clients.Server, Namespace: o.namespace, User: o.who,
-			Configuration: o.source.Told(),
+			Target: o.Target, Context: o.Clients.Context, Server: o.Clients.Server, Namespace: o.Namespace, User: o.Operator,
+			Configuration: o.Source.Told(),
 		},
-		Secret: o.target.Secret.Name,
+		Secret: o.Config.Secret.Name,
 		Commands: func(back bool) (next, undoing string) {
 			i := rotation.Intent{Back: back, Compromised: want.Compromised && !back}
 			return command(o, i), undo(o, rotation.Result{Intent: i})
@@ -61,7 +62,7 @@ func offered(screen *checklist.Screen, q request) func(context.Context, rotation
 }
 
 // foresee has the screen show the steps to come. Before somebody is asked, it shows what each would do.
-func (g *global) foresee(ctx context.Context, o *opened, w rotation.Want, screen *checklist.Screen, q request) error {
+func (g *global) foresee(ctx context.Context, o *wiring.Opened, w rotation.Want, screen *checklist.Screen, q request) error {
 	intent, steps, err := o.Steps(ctx, w)
 	if err != nil {
 		return err

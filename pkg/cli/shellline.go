@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // shellLine prints a command about a target, for people to paste: for somebody who uses the clients' kubeconfig and the same targets
@@ -34,7 +35,7 @@ func (l shellLine) goOn(back, compromised bool) string {
 
 // rotate is `kubectl rotate` with words, with what makes it about the same target, and with flags.
 func (l shellLine) rotate(words []string, flags ...string) string {
-	if !config.ValidName(l.target.Name) || !config.ValidName(l.namespace) || !hasEngine(l.target.Kind) {
+	if !config.ValidName(l.target.Name) || !config.ValidName(l.namespace) || !wiring.HasEngine(l.target.Kind) {
 		return ""
 	}
 	words = slices.Concat([]string{"kubectl", "rotate"}, words)
@@ -48,25 +49,22 @@ func (l shellLine) rotate(words []string, flags ...string) string {
 	return rotation.Command(words...)
 }
 
-// hasEngine says whether there is one for targets of a kind.
-func hasEngine(kind config.Kind) bool {
-	return slices.ContainsFunc(engines(), func(e engine) bool { return e.kind == kind })
-}
-
-// shellLine prints commands about o.
-func (o *opened) shellLine() shellLine {
-	return shellLine{o.clients, o.target, o.clients.Namespace, o.file}
+// shellLineOf prints commands about o.
+func shellLineOf(o *wiring.Opened) shellLine {
+	return shellLine{o.Clients, o.Config, o.Clients.Namespace, o.File}
 }
 
 // command is the line that goes on with what o is at.
-func command(o *opened, i rotation.Intent) string { return o.shellLine().goOn(i.Back, i.Compromised) }
+func command(o *wiring.Opened, i rotation.Intent) string {
+	return shellLineOf(o).goOn(i.Back, i.Compromised)
+}
 
 // undo is the line that takes a run back; "" where there is no way back.
-func undo(o *opened, r rotation.Result) string {
+func undo(o *wiring.Opened, r rotation.Result) string {
 	if r.Intent.Back || r.Intent.Compromised || r.Outcome == rotation.Finished {
 		return ""
 	}
-	return o.shellLine().goOn(true, false)
+	return shellLineOf(o).goOn(true, false)
 }
 
 // advised is a text with a command for it, where there is one.

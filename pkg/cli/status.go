@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // statusFlags are the flags of status.
@@ -115,7 +116,7 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 			return err
 		}
 		look = func(ctx context.Context) ([]report.Status, error) {
-			s, err := g.survey(ctx, clients, sourced{t, source}, f)
+			s, err := g.survey(ctx, clients, t, source, f)
 			return []report.Status{s}, err
 		}
 	}
@@ -193,7 +194,7 @@ func runs(ctx context.Context, s *report.Status, clients *kube.Clients, t config
 // facts are what is known of a target without looking at it.
 func facts(clients *kube.Clients, t config.Target) report.Status {
 	return report.Status{
-		Name: t.Name, Kind: string(t.Kind), Namespace: namespaceOf(clients, t), Secret: t.Secret.Name, Owner: t.Owner,
+		Name: t.Name, Kind: string(t.Kind), Namespace: wiring.NamespaceOf(clients, t), Secret: t.Secret.Name, Owner: t.Owner,
 	}
 }
 
@@ -212,7 +213,7 @@ func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Tim
 	if rec.Standby() {
 		return
 	}
-	s.Phase = rotation.PhaseOf(engineOf(t.Kind).outline, rec)
+	s.Phase = rotation.PhaseOf(wiring.EngineOf(t.Kind).Outline, rec)
 	s.From, s.To, s.Back, s.Compromised, s.By, s.Since = i.From, i.To, i.Back, i.Compromised, i.By, i.At
 }
 
@@ -230,13 +231,12 @@ func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t co
 }
 
 // survey looks at every step of one target.
-func (g *global) survey(ctx context.Context, clients *kube.Clients, one sourced, f statusFlags) (report.Status, error) {
-	t := one.Target
-	o, err := g.openTarget(ctx, clients, one, runFlags{via: f.via, wait: true, dryRun: true})
+func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Target, source config.Source, f statusFlags) (report.Status, error) {
+	o, err := g.openTarget(ctx, clients, t, source, wiring.Policy{Via: kube.Via(f.via), Reads: true})
 	if err != nil {
 		return report.Status{}, err
 	}
-	defer o.close()
+	defer o.Close()
 	rec, steps, states, err := o.Survey(ctx)
 	if err != nil {
 		return report.Status{}, clients.Explain(err)
@@ -247,10 +247,10 @@ func (g *global) survey(ctx context.Context, clients *kube.Clients, one sourced,
 	s.Steps = report.Steps(steps, states)
 	s.Phase, s.Behind, s.BehindKnown = looked(steps, states)
 	s.Stuck = stuck(rec, s, waitOf(t), clients.Now())
-	commands(&s, rec, clients, t, o.file)
+	commands(&s, rec, clients, t, o.File)
 	times(ctx, &s, rec, clients, t)
-	if o.leftovers != nil {
-		if s.Leftovers, err = o.leftovers(ctx, rec); err != nil {
+	if o.Leftovers != nil {
+		if s.Leftovers, err = o.Leftovers(ctx, rec); err != nil {
 			return s, clients.Explain(err)
 		}
 	}
@@ -277,12 +277,4 @@ func looked(steps []rotation.Step, states []rotation.State) (phase string, behin
 		}
 	}
 	return phase, behind, true
-}
-
-// namespaceOf is where a target is.
-func namespaceOf(clients *kube.Clients, t config.Target) string {
-	if t.Namespace != "" {
-		return t.Namespace
-	}
-	return clients.Namespace
 }

@@ -8,84 +8,17 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/notify"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // tellTime is how long telling one of them may take.
 const tellTime = 10 * time.Second
 
-// teller tells others what becomes of a run. It never keeps the run waiting: each is told beside it.
-type teller struct {
-	name string
-	as   string // in podOutput of the target
-	tell func(context.Context, notify.Message) error
-}
-
-// tellers are all who are told of a target's rotations: the events of its Secret, webhooks, Grafana.
-func tellers(in opening) []teller {
-	events := notify.Events{Client: in.clients.Kube.CoreV1(), Namespace: in.namespace, Secret: in.target.Secret.Name}
-	all := []teller{{"events", config.OutputEvents, func(ctx context.Context, m notify.Message) error {
-		err := events.Tell(ctx, m)
-		if apierrors.IsForbidden(err) {
-			return fmt.Errorf("that takes the permission to create events in namespace %s", in.namespace)
-		}
-		return err
-	}}}
-	for _, n := range in.target.Notify {
-		all = append(all, teller{n.Form, config.OutputNotify, func(ctx context.Context, m notify.Message) error {
-			key, err := secretKey(ctx, in, n.Secret)
-			if err != nil {
-				return err
-			}
-			switch n.Form {
-			case config.FormSlack:
-				return notify.Slack{URL: key}.Tell(ctx, m)
-			case config.FormPagerDuty:
-				return notify.PagerDuty{URL: n.URL, Key: key}.Tell(ctx, m)
-			}
-			return notify.JSON{URL: key}.Tell(ctx, m)
-		}})
-	}
-	if g := in.target.Grafana; g != nil {
-		all = append(all, teller{"grafana", config.OutputGrafana, func(ctx context.Context, m notify.Message) error {
-			if m.What == notify.Begun {
-				return nil
-			}
-			token, err := secretKey(ctx, in, g.Token)
-			if err != nil {
-				return err
-			}
-			return notify.Grafana{URL: g.URL, Token: token}.Tell(ctx, m)
-		}})
-	}
-	return all
-}
-
-// notified is the line of the checklist that says who will be told.
-func (o *opened) notified(ctx context.Context, in opening) rotation.Item {
-	item := rotation.Item{Name: "notify", Phase: rotation.Done}
-	var names, problems []string
-	for _, n := range in.target.Notify {
-		if _, err := secretKey(ctx, in, n.Secret); err != nil {
-			problems = append(problems, fmt.Sprintf("%s cannot be told: %v", n.Form, err))
-			continue
-		}
-		names = append(names, n.Form)
-	}
-	item.Note = strings.Join(append(names, problems...), "; ")
-	for _, p := range problems {
-		o.note(p + "; the rotation goes on without")
-	}
-	return item
-}
-
 // story is what a run is told about as it goes.
 type story struct {
-	o       *opened
+	o       *wiring.Opened
 	began   time.Time
 	applied bool // something was done in this run
 	leg     rotation.Event
@@ -95,7 +28,7 @@ type story struct {
 }
 
 // telling has others told of a run that front shows, at its beginning and, by ended, at its end.
-func (g *global) telling(ctx context.Context, o *opened, front frontend) (_ frontend, ended func(rotation.Result, error)) {
+func (g *global) telling(ctx context.Context, o *wiring.Opened, front frontend) (_ frontend, ended func(rotation.Result, error)) {
 	s := &story{o: o, began: o.Now(), report: map[string]string{}}
 	shown := front
 	front.emit = func(e rotation.Event) {
@@ -157,11 +90,11 @@ func (s *story) reported() string {
 
 func (s *story) message(what notify.What) notify.Message {
 	m := notify.Message{
-		What: what, Time: s.o.Now(), Began: s.began, Target: s.o.Target, Namespace: s.o.namespace, Secret: s.o.target.Secret.Name,
-		Context: s.o.clients.Context, By: s.o.who, From: s.leg.From, To: s.leg.To, Attempt: s.leg.Attempt, Back: s.leg.Back,
+		What: what, Time: s.o.Now(), Began: s.began, Target: s.o.Target, Namespace: s.o.Namespace, Secret: s.o.Config.Secret.Name,
+		Context: s.o.Clients.Context, By: s.o.Operator, From: s.leg.From, To: s.leg.To, Attempt: s.leg.Attempt, Back: s.leg.Back,
 		Compromised: s.leg.Compromised,
 	}
-	if g := s.o.target.Grafana; g != nil {
+	if g := s.o.Config.Grafana; g != nil {
 		m.Dashboard = g.Dashboard
 	}
 	return m
@@ -169,16 +102,16 @@ func (s *story) message(what notify.What) notify.Message {
 
 // tell tells everybody, and notes who could not be told.
 func (s *story) tell(ctx context.Context, m notify.Message) {
-	for _, t := range s.o.tellers {
+	for _, t := range s.o.Tellers {
 		m := m
-		if !s.o.target.Tells(t.as) {
+		if !s.o.Config.Tells(t.As) {
 			m.Note = rotation.WithoutSaid(m.Note)
 		}
 		s.telling.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, tellTime)
 			defer cancel()
-			if err := t.tell(ctx, m); err != nil {
-				s.o.note(fmt.Sprintf("%s could not be told that it has %s: %v; the rotation goes on without", t.name, m.What, err))
+			if err := t.Tell(ctx, m); err != nil {
+				s.o.Note(fmt.Sprintf("%s could not be told that it has %s: %v; the rotation goes on without", t.Name, m.What, err))
 			}
 		})
 	}

@@ -12,8 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 )
 
 // tenantsCluster has a tenant in team-a, whose ConfigMap this is, and others' Secrets in payments and in team-a itself.
@@ -169,22 +167,6 @@ targets:
 					t.Errorf("what was left out is not said:\n%s", said)
 				}
 			})
-		}
-	}
-}
-
-// A dry run and status log in at no pooler, which may be anybody that a connection string names, and say so.
-func TestADryRunLogsInAtNoPooler(t *testing.T) {
-	in := openingIn(config.Target{Kind: config.KindPostgres, Postgres: &config.Postgres{Through: []string{"127.0.0.1:6432"}, Database: "shop"}})
-	in.via = kube.ViaDirect
-	for _, only := range []bool{false, true} {
-		in.only = only
-		found, notes, err := doors(t.Context(), in, nil, postgres.TLS{})
-		if err != nil || (len(found) == 0) != only || (len(notes) == 1) != only {
-			t.Errorf("nothing is to change: %v; %d poolers, said %q, %v", only, len(found), notes, err)
-		}
-		if only && !strings.Contains(notes[0], "127.0.0.1:6432") {
-			t.Errorf("it does not say which: %q", notes)
 		}
 	}
 }

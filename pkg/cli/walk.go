@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 // frontend is what a run is shown on, and who answers its questions.
@@ -22,7 +23,7 @@ type frontend struct {
 }
 
 // walk makes a run and tells how it ended.
-func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q request) error {
+func (g *global) walk(ctx context.Context, o *wiring.Opened, want rotation.Want, q request) error {
 	front, ended := g.kept(o, g.frontend(o, want, q))
 	front, told := g.telling(ctx, o, front)
 	begun := false
@@ -31,11 +32,11 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 		begun = begun || e.Started
 		emit(e)
 	}
-	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, o.agreed.keeping(front.consent), front.hold, front.offer, front.skips
+	o.Emit, o.Consent, o.Hold, o.Offer, o.Skips = front.emit, o.Agreed.Keeping(front.consent), front.hold, front.offer, front.skips
 	result, err := front.show(ctx, func(ctx context.Context, back bool) (rotation.Result, error) {
 		return g.alone(ctx, o, towards(want, back), q.wait)
 	})
-	err = o.advised(err, result.Intent)
+	err = advise(o, err, result.Intent)
 	ended(ctx, result, err)
 	told(result, err)
 	if errors.Is(err, rotation.ErrNothingUnderWay) {
@@ -51,13 +52,13 @@ func (g *global) walk(ctx context.Context, o *opened, want rotation.Want, q requ
 	if err := front.end(end); err != nil {
 		return err
 	}
-	if text := o.exposed(result); text != "" && err == nil {
+	if text := exposed(o, result); text != "" && err == nil {
 		g.say("%s", text)
 	}
 	if err == nil && result.Outcome == rotation.UnderWay {
 		return underWay{"still under way"}
 	}
-	if err = o.clients.Explain(err); err != nil && begun {
+	if err = o.Clients.Explain(err); err != nil && begun {
 		return midway{err}
 	}
 	return err
@@ -73,13 +74,13 @@ func towards(want rotation.Want, back bool) rotation.Want {
 }
 
 // header says where this run takes place: context, server, namespace and user; and where its configuration comes from.
-func (g *global) header(o *opened) string {
+func (g *global) header(o *wiring.Opened) string {
 	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s; configuration: %s",
-		o.Target, o.namespace, o.clients.Context, o.clients.Server, o.who, o.source.Told())
+		o.Target, o.Namespace, o.Clients.Context, o.Clients.Server, o.Operator, o.Source.Told())
 }
 
 // frontend is a screen or lines for people, or JSON for programs.
-func (g *global) frontend(o *opened, want rotation.Want, q request) frontend {
+func (g *global) frontend(o *wiring.Opened, want rotation.Want, q request) frontend {
 	switch {
 	case q.output == "json":
 		j := report.NewJSON(g.Out)
@@ -96,7 +97,7 @@ func (g *global) frontend(o *opened, want rotation.Want, q request) frontend {
 }
 
 // plainly makes a run below a line that says where it takes place.
-func (g *global) plainly(o *opened, want rotation.Want) func(context.Context, checklist.Run) (rotation.Result, error) {
+func (g *global) plainly(o *wiring.Opened, want rotation.Want) func(context.Context, checklist.Run) (rotation.Result, error) {
 	return func(ctx context.Context, run checklist.Run) (rotation.Result, error) {
 		g.say("%s", g.header(o))
 		return run(ctx, want.Back)
@@ -104,17 +105,17 @@ func (g *global) plainly(o *opened, want rotation.Want) func(context.Context, ch
 }
 
 // plan shows what a run would do.
-func (g *global) plan(ctx context.Context, o *opened, want rotation.Want, output string) error {
+func (g *global) plan(ctx context.Context, o *wiring.Opened, want rotation.Want, output string) error {
 	intent, steps, err := o.Plan(ctx, want)
 	if err != nil && len(steps) == 0 {
-		return o.clients.Explain(err)
+		return o.Clients.Explain(err)
 	}
 	show := report.Plan
 	if output == "json" {
 		show = report.PlanJSON
 	}
 	g.say("%s", g.header(o))
-	return errors.Join(show(g.Out, intent, steps), o.clients.Explain(err))
+	return errors.Join(show(g.Out, intent, steps), o.Clients.Explain(err))
 }
 
 // say writes one line for the operator.
