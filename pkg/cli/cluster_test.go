@@ -85,7 +85,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && name == "selfsubjectaccessreviews":
 		say(http.StatusCreated, map[string]any{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "status": map[string]any{"allowed": true}})
 	case r.Method != http.MethodGet:
-		say(http.StatusForbidden, status(http.StatusForbidden, "Forbidden"))
+		say(http.StatusForbidden, failure(http.StatusForbidden, "Forbidden"))
 	case r.URL.Query().Get("watch") != "":
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush() //nolint:errcheck // it is one
@@ -104,11 +104,11 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		say(http.StatusOK, map[string]any{"kind": kindsOf[name] + "List", "apiVersion": version, "metadata": map[string]any{"resourceVersion": "1"}, "items": items})
 	default:
-		say(http.StatusNotFound, status(http.StatusNotFound, "NotFound"))
+		say(http.StatusNotFound, failure(http.StatusNotFound, "NotFound"))
 	}
 }
 
-func status(code int, reason string) any {
+func failure(code int, reason string) any {
 	return map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": reason}
 }
 

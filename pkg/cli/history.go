@@ -107,7 +107,7 @@ func (g *global) story(all []history.Story, t config.Target, attempt int, list r
 
 // storiesOf is the history of a target, read together with how its record stands.
 func storiesOf(ctx context.Context, clients *kube.Clients, t config.Target) ([]history.Story, error) {
-	namespace := wiring.NamespaceOf(clients, t)
+	namespace := clients.NamespaceOr(t.Namespace)
 	entries, err := historyOf(clients, t, namespace).Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, clients.Explain(err))
@@ -125,27 +125,6 @@ func storiesOf(ctx context.Context, clients *kube.Clients, t config.Target) ([]h
 		stories[i].Namespace = namespace
 	}
 	return stories, nil
-}
-
-// times fills in how long each step has taken and usually takes, as far as there is a history that can be read.
-func times(ctx context.Context, s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target) {
-	entries, err := historyOf(clients, t, s.Namespace).Load(ctx)
-	if err != nil || rec.Intent == nil {
-		return
-	}
-	stories := history.Tell(entries, history.Now{Attempt: rec.Intent.Attempt, Standby: rec.Standby()})
-	usual := history.Expected(stories, rec.Intent.Back)
-	for i := range s.Steps {
-		s.Steps[i].Usually = history.Of(usual[s.Steps[i].Name])
-	}
-	for _, story := range stories {
-		if story.Attempt != rec.Intent.Attempt || story.To != rec.Intent.To {
-			continue
-		}
-		for i := range s.Steps {
-			s.Steps[i].Took = story.Spent(s.Steps[i].Name)
-		}
-	}
 }
 
 // usually is how long each step usually takes, as far as there is a history that can be read.

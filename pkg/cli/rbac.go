@@ -107,5 +107,5 @@ func (g *global) limits(ctx context.Context, t config.Target, via kube.Via) (nam
 	}
 	ctx, cancel := context.WithTimeout(ctx, scopeLimit)
 	defer cancel()
-	return wiring.NamespaceOf(clients, t), wiring.ScopeOf(ctx, clients, t, via)
+	return clients.NamespaceOr(t.Namespace), wiring.ScopeOf(ctx, clients, t, via)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,9 +11,9 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/lease"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/status"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
@@ -105,18 +104,24 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 		return err
 	}
 	list := report.Listing{Style: g.data(), Format: f.format, NoHeaders: f.noHeaders, AllNamespaces: f.all, Now: clients.Now()}
-	v := glances{clients: clients, file: g.config, selector: f.selected, presumed: source.Defaults()}
+	v := status.Viewer{
+		Clients: clients, Selector: f.selected, Presumed: source.Defaults(), Known: wiring.HasEngine, Outline: wiring.OutlineOf,
+		Store: func(t config.Target, namespace string) rotation.Store { return wiring.StoreOf(clients, t, namespace) },
+		Line: func(t config.Target, namespace string, back, compromised bool) string {
+			return shellLine{clients, t, namespace, g.config}.goOn(back, compromised)
+		},
+	}
 	if f.people() {
 		g.say("configuration: %s", source.Told())
 	}
-	look := func(ctx context.Context) ([]report.Status, error) { return v.look(ctx, found.Targets, f.all) }
+	look := func(ctx context.Context) ([]report.Status, error) { return v.Look(ctx, found.Targets, f.all) }
 	if len(args) == 1 {
 		t, err := target(found, "", args)
 		if err != nil {
 			return err
 		}
 		look = func(ctx context.Context) ([]report.Status, error) {
-			s, err := g.survey(ctx, clients, t, source, f)
+			s, err := g.survey(ctx, v, t, source, f)
 			return []report.Status{s}, err
 		}
 	}
@@ -131,18 +136,6 @@ func (g *global) status(ctx context.Context, args []string, f statusFlags) error
 		err = errors.Join(show(g.Out, all), err)
 	}
 	return errors.Join(err, g.findings(all, f))
-}
-
-// look is a glance at all targets.
-func (v glances) look(ctx context.Context, targets []config.Target, everywhere bool) ([]report.Status, error) {
-	seen := v.configured(ctx, targets)
-	if everywhere {
-		var err error
-		if seen, err = v.everywhere(ctx, seen); err != nil {
-			return nil, err
-		}
-	}
-	return v.statuses(ctx, seen)
 }
 
 // showStatus prints what was seen: of one target that was surveyed all there is to say.
@@ -179,102 +172,12 @@ func (g *global) findings(all []report.Status, f statusFlags) error {
 	return nil
 }
 
-// runs fills in who is at the target now. Where that cannot be read it stays unknown: nothing else depends on it.
-func runs(ctx context.Context, s *report.Status, clients *kube.Clients, t config.Target) {
-	l := lease.Lease{
-		Leases: clients.Kube.CoordinationV1(), Namespace: s.Namespace, Secret: t.Secret.Name, Me: lease.Me(""), Now: clients.Now,
-	}
-	r, err := l.Who(ctx)
-	s.RunKnown = err == nil
-	if r != nil {
-		s.Run = &report.Run{By: r.Holder.String(), Doing: string(r.Doing), Since: r.Since, Heard: r.Heard}
-	}
-}
-
-// facts are what is known of a target without looking at it.
-func facts(clients *kube.Clients, t config.Target) report.Status {
-	return report.Status{
-		Name: t.Name, Kind: string(t.Kind), Namespace: wiring.NamespaceOf(clients, t), Secret: t.Secret.Name, Owner: t.Owner,
-	}
-}
-
-// stands fills in what the record says.
-func stands(s *report.Status, rec rotation.Record, t config.Target, now time.Time) {
-	s.Version, s.ID, s.Rotated = rec.Active(), rec.Current.ID, rec.Latest().Written
-	s.Phase = report.PhaseStandby
-	if len(rec.Editions) == 0 {
-		s.Version = 0
-	}
-	if !s.Rotated.IsZero() && t.Interval.Duration > 0 {
-		s.Due = s.Rotated.Add(t.Interval.Duration)
-		s.Overdue = now.After(s.Due)
-	}
-	i := rec.Intent
-	if rec.Standby() {
-		return
-	}
-	s.Phase = rotation.PhaseOf(wiring.EngineOf(t.Kind).Outline, rec)
-	s.From, s.To, s.Back, s.Compromised, s.By, s.Since = i.From, i.To, i.Back, i.Compromised, i.By, i.At
-}
-
-// commands fills in what can be done now.
-func commands(s *report.Status, rec rotation.Record, clients *kube.Clients, t config.Target, file string) {
-	underWay := s.Phase != report.PhaseStandby
-	if !underWay && !s.Overdue {
-		return
-	}
-	line := shellLine{clients, t, s.Namespace, file}
-	s.Next = line.goOn(underWay && s.Back, underWay && s.Compromised)
-	if _, err := rotation.Decide(rec, rotation.Want{Back: true}); underWay && !s.Back && err == nil {
-		s.Undo = line.goOn(true, false)
-	}
-}
-
 // survey looks at every step of one target.
-func (g *global) survey(ctx context.Context, clients *kube.Clients, t config.Target, source config.Source, f statusFlags) (report.Status, error) {
-	o, err := g.openTarget(ctx, clients, t, source, wiring.Policy{Via: kube.Via(f.via), Reads: true})
+func (g *global) survey(ctx context.Context, v status.Viewer, t config.Target, source config.Source, f statusFlags) (report.Status, error) {
+	o, err := g.openTarget(ctx, v.Clients, t, source, wiring.Policy{Via: kube.Via(f.via), Reads: true})
 	if err != nil {
 		return report.Status{}, err
 	}
 	defer o.Close()
-	rec, steps, states, err := o.Survey(ctx)
-	if err != nil {
-		return report.Status{}, clients.Explain(err)
-	}
-	s := facts(clients, t)
-	stands(&s, rec, t, clients.Now())
-	runs(ctx, &s, clients, t)
-	s.Steps = report.Steps(steps, states)
-	s.Phase, s.Behind, s.BehindKnown = looked(steps, states)
-	s.Stuck = stuck(rec, s, waitOf(t), clients.Now())
-	commands(&s, rec, clients, t, o.File)
-	times(ctx, &s, rec, clients, t)
-	if o.Leftovers != nil {
-		if s.Leftovers, err = o.Leftovers(ctx, rec); err != nil {
-			return s, clients.Explain(err)
-		}
-	}
-	return s, nil
-}
-
-// looked is the phase as a survey found it, and who is behind.
-func looked(steps []rotation.Step, states []rotation.State) (phase string, behind []string, known bool) {
-	phase = report.PhaseStandby
-	for i, step := range steps {
-		if states[i].Phase == rotation.Done {
-			continue
-		}
-		if phase == report.PhaseStandby {
-			phase = step.Name
-		}
-		if !step.Stragglers {
-			continue
-		}
-		for _, item := range states[i].Items {
-			if item.Phase != rotation.Done && !slices.Contains(behind, item.Name) {
-				behind = append(behind, item.Name)
-			}
-		}
-	}
-	return phase, behind, true
+	return v.Survey(ctx, t, &o.Rotation, o.Leftovers)
 }

@@ -40,3 +40,9 @@ func TestChangesAreOneLineEach(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestAWatchWaitsForNothingThatIsMissing(t *testing.T) {
+	if pending(report.Status{Phase: report.PhaseMissing}) {
+		t.Error("a watch waits for it")
+	}
+}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -101,3 +102,6 @@ func prepare(config *rest.Config, o Options) {
 		config.WarningHandler = rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})
 	}
 }
+
+// NamespaceOr is a namespace, or that of the context where it is "".
+func (c *Clients) NamespaceOr(namespace string) string { return cmp.Or(namespace, c.Namespace) }

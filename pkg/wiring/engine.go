@@ -128,6 +128,15 @@ func StepsOf(kind config.Kind) []string {
 	return rotation.Names(lists...)
 }
 
+// OutlineOf is the checklist of a kind with nothing behind it. A record may name any kind: one that
+// is not known has that of a server.
+func OutlineOf(kind config.Kind) func(rotation.Intent) []rotation.Step {
+	if !HasEngine(kind) {
+		return rotation.ServerOutline
+	}
+	return EngineOf(kind).Outline
+}
+
 // EngineOf gives the engine of a kind; every kind that a valid configuration can name has one.
 func EngineOf(kind config.Kind) Engine {
 	for _, e := range Engines() {

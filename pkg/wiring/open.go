@@ -47,7 +47,7 @@ func (p Policy) apply(r *rotation.Rotation, t config.Target) {
 // anything is read or written. What an operator should know goes to say.
 func Open(ctx context.Context, clients *kube.Clients, t config.Target, source config.Source, p Policy, say func(string, ...any)) (*Opened, error) {
 	e := EngineOf(t.Kind)
-	namespace := NamespaceOf(clients, t)
+	namespace := clients.NamespaceOr(t.Namespace)
 	who, err := clients.WhoAmI(ctx)
 	if err != nil {
 		return nil, clients.Explain(err)

@@ -53,7 +53,7 @@ func (s *Scope) limited(rule rbacv1.PolicyRule, namespace string) rbacv1.PolicyR
 
 // ScopeOf asks the cluster what the rules of a target can be limited to.
 func ScopeOf(ctx context.Context, clients *kube.Clients, t config.Target, via kube.Via) *Scope {
-	in := opening{clients: clients, target: t, server: t.Server(), namespace: NamespaceOf(clients, t), via: via}
+	in := opening{clients: clients, target: t, server: t.Server(), namespace: clients.NamespaceOr(t.Namespace), via: via}
 	s := &Scope{workloads: map[string][]string{}, configs: map[string][]string{}}
 	var pods []corev1.Pod
 	if in.server.Section != "" && via != kube.ViaDirect {

@@ -9,14 +9,6 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// NamespaceOf is where a target is.
-func NamespaceOf(clients *kube.Clients, t config.Target) string {
-	if t.Namespace != "" {
-		return t.Namespace
-	}
-	return clients.Namespace
-}
-
 // about is what the record of a target says of it.
 func about(t config.Target) ledger.About {
 	return ledger.About{Name: t.Name, Kind: string(t.Kind), Owner: t.Owner, Interval: t.Interval.Duration, Soak: t.Soak.Duration}

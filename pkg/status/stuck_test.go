@@ -1,4 +1,4 @@
-package cli
+package status
 
 import (
 	"testing"
@@ -7,6 +7,8 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestWhenARotationIsStuck(t *testing.T) {
 	someone := &report.Run{By: "anna on laptop, pid 3"}

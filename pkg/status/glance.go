@@ -1,4 +1,6 @@
-package cli
+// Package status is how targets stand: their age, when they are due, whether they are overdue or stuck,
+// and their phase. It reads records, or surveys one target, and changes nothing.
+package status
 
 import (
 	"cmp"
@@ -18,7 +20,6 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/ledger"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
 const (
@@ -28,17 +29,24 @@ const (
 	many = 100
 )
 
-// glances looks at targets by the metadata of their Secrets alone: no value is read, and how many other Secrets there are
+// Viewer looks at targets by the metadata of their Secrets alone: no value is read, and how many other Secrets there are
 // does not matter.
-type glances struct {
-	clients  *kube.Clients
-	file     string          // the targets file; "" where none was named
-	selector labels.Selector // of the application's Secrets
-	presumed bool            // the targets come from no file: one that is not there, or is somebody else's matter, is no mistake
+type Viewer struct {
+	Clients  *kube.Clients
+	Selector labels.Selector // of the application's Secrets
+	Presumed bool            // the targets come from no file: one that is not there, or is somebody else's matter, is no mistake
+	// Store is the record of a target.
+	Store func(t config.Target, namespace string) rotation.Store
+	// Known says whether targets of a kind can be rotated.
+	Known func(config.Kind) bool
+	// Outline is the checklist of a kind with nothing behind it, that of any other kind where the kind is not known.
+	Outline func(config.Kind) func(rotation.Intent) []rotation.Step
+	// Line is the command that goes on with a target, or takes its rotation back; "" where there is none.
+	Line func(t config.Target, namespace string, back, compromised bool) string
 }
 
-// kindUnknown is the kind of a target of which neither a configuration nor its record says what it is.
-const kindUnknown = "unknown"
+// KindUnknown is the kind of a target of which neither a configuration nor its record says what it is.
+const KindUnknown = "unknown"
 
 // sight is a target as a glance finds it.
 type sight struct {
@@ -52,10 +60,10 @@ type sight struct {
 var secretsResource = corev1.SchemeGroupVersion.WithResource("secrets")
 
 // configured are the targets of the configuration.
-func (v glances) configured(ctx context.Context, targets []config.Target) []sight {
+func (v Viewer) configured(ctx context.Context, targets []config.Target) []sight {
 	all := make([]sight, len(targets))
 	each(len(targets), func(i int) {
-		s := sight{target: targets[i], namespace: wiring.NamespaceOf(v.clients, targets[i])}
+		s := sight{target: targets[i], namespace: v.Clients.NamespaceOr(targets[i].Namespace)}
 		name := s.target.Secret.Name
 		if s.app, s.err = v.get(ctx, s.namespace, name); s.err == nil {
 			s.record, s.err = v.get(ctx, s.namespace, ledger.Record(name))
@@ -66,7 +74,7 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 		all[i] = s
 	})
 	there := func(s sight) bool { return !apierrors.IsNotFound(s.err) && !apierrors.IsForbidden(s.err) }
-	if !v.presumed || !slices.ContainsFunc(all, there) {
+	if !v.Presumed || !slices.ContainsFunc(all, there) {
 		return all
 	}
 	for i := range all {
@@ -76,12 +84,12 @@ func (v glances) configured(ctx context.Context, targets []config.Target) []sigh
 }
 
 // everywhere are the targets of known, and all others in the cluster that were ever rotated.
-func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error) {
+func (v Viewer) everywhere(ctx context.Context, known []sight) ([]sight, error) {
 	records, err := v.list(ctx, ledger.Records)
 	if err != nil {
 		return nil, err
 	}
-	if v.presumed { // the records say what there is
+	if v.Presumed { // the records say what there is
 		known = slices.DeleteFunc(known, func(s sight) bool { return apierrors.IsNotFound(s.err) })
 	}
 	for _, s := range known {
@@ -104,7 +112,7 @@ func (v glances) everywhere(ctx context.Context, known []sight) ([]sight, error)
 }
 
 // applications is how the metadata of n applications' Secrets are had with the fewest requests.
-func (v glances) applications(ctx context.Context, n int) (func(context.Context, string, string) (*metav1.PartialObjectMetadata, error), error) {
+func (v Viewer) applications(ctx context.Context, n int) (func(context.Context, string, string) (*metav1.PartialObjectMetadata, error), error) {
 	if n <= many {
 		return v.get, nil
 	}
@@ -124,17 +132,17 @@ func (v glances) applications(ctx context.Context, n int) (func(context.Context,
 	}, nil
 }
 
-func (v glances) get(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
-	return v.clients.Metadata.Resource(secretsResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+func (v Viewer) get(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+	return v.Clients.Metadata.Resource(secretsResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
 // list is the metadata of Secrets in all namespaces, read page by page.
-func (v glances) list(ctx context.Context, fields string) (all []metav1.PartialObjectMetadata, err error) {
+func (v Viewer) list(ctx context.Context, fields string) (all []metav1.PartialObjectMetadata, err error) {
 	o := metav1.ListOptions{FieldSelector: fields, Limit: pageSize}
 	for {
-		page, err := v.clients.Metadata.Resource(secretsResource).List(ctx, o)
+		page, err := v.Clients.Metadata.Resource(secretsResource).List(ctx, o)
 		if err != nil {
-			return nil, fmt.Errorf("listing the metadata of secrets in all namespaces: %w", v.clients.Explain(err))
+			return nil, fmt.Errorf("listing the metadata of secrets in all namespaces: %w", v.Clients.Explain(err))
 		}
 		all = append(all, page.Items...)
 		if o.Continue = page.Continue; o.Continue == "" {
@@ -144,9 +152,9 @@ func (v glances) list(ctx context.Context, fields string) (all []metav1.PartialO
 }
 
 // statuses are how all of seen stand, as far as the selector matches them.
-func (v glances) statuses(ctx context.Context, seen []sight) (all []report.Status, err error) {
+func (v Viewer) statuses(ctx context.Context, seen []sight) (all []report.Status, err error) {
 	seen = slices.DeleteFunc(seen, func(s sight) bool {
-		return s.missing && !v.selector.Empty() || s.app != nil && !v.selector.Matches(labels.Set(s.app.Labels))
+		return s.missing && !v.Selector.Empty() || s.app != nil && !v.Selector.Matches(labels.Set(s.app.Labels))
 	})
 	all, errs := make([]report.Status, len(seen)), make([]error, len(seen))
 	each(len(seen), func(i int) { all[i], errs[i] = v.status(ctx, seen[i]) })
@@ -154,31 +162,31 @@ func (v glances) statuses(ctx context.Context, seen []sight) (all []report.Statu
 }
 
 // status is how a target stands by its record alone. With an error it holds that too.
-func (v glances) status(ctx context.Context, seen sight) (report.Status, error) {
+func (v Viewer) status(ctx context.Context, seen sight) (report.Status, error) {
 	if seen.missing {
-		s := facts(v.clients, seen.target)
+		s := v.facts(seen.target)
 		s.Phase, s.RunKnown, s.BehindKnown = report.PhaseMissing, true, true
 		return s, nil
 	}
 	rec, about, err := v.recorded(ctx, seen)
-	t := described(seen.target, about)
+	t := v.Described(seen.target, about)
 	t.Namespace = seen.namespace
-	s := facts(v.clients, t)
+	s := v.facts(t)
 	s.Recorded = true
 	if err != nil {
-		err = v.clients.Explain(err)
+		err = v.Clients.Explain(err)
 		s.Error = err.Error()
 		if seen.stray() {
 			return s, nil // what somebody has left behind somewhere is shown, and is nobody's failure
 		}
 		return s, fmt.Errorf("target %s: %w", t.Name, err)
 	}
-	stands(&s, rec, t, v.clients.Now())
+	v.stands(&s, rec, t, v.Clients.Now())
 	if !seen.stray() || s.Phase != report.PhaseStandby {
-		runs(ctx, &s, v.clients, t)
+		v.runs(ctx, &s, t)
 	}
-	s.Stuck = stuck(rec, s, waitOf(t), v.clients.Now())
-	commands(&s, rec, v.clients, t, v.file)
+	s.Stuck = stuck(rec, s, waitOf(t), v.Clients.Now())
+	v.commands(&s, rec, t)
 	return s, nil
 }
 
@@ -186,13 +194,13 @@ func (v glances) status(ctx context.Context, seen sight) (report.Status, error) 
 func (s sight) stray() bool { return s.target.Name == "" }
 
 // recorded is the record as the metadata tells it. For a Secret that is not there, its store says which there are instead.
-func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, ledger.About, error) {
+func (v Viewer) recorded(ctx context.Context, seen sight) (rotation.Record, ledger.About, error) {
 	switch {
 	case apierrors.IsNotFound(seen.err) && seen.stray():
 		return rotation.Record{}, ledger.About{}, fmt.Errorf("secret %s/%s is gone, and %s is left of it",
 			seen.namespace, seen.target.Secret.Name, seen.record.Name)
 	case apierrors.IsNotFound(seen.err):
-		_, err := wiring.StoreOf(v.clients, seen.target, seen.namespace).Load(ctx)
+		_, err := v.Store(seen.target, seen.namespace).Load(ctx)
 		return rotation.Record{}, ledger.About{}, cmp.Or(err, seen.err)
 	case seen.err != nil:
 		return rotation.Record{}, ledger.About{}, fmt.Errorf("reading the metadata of secret %s/%s: %w", seen.namespace, seen.target.Secret.Name, seen.err)
@@ -200,9 +208,9 @@ func (v glances) recorded(ctx context.Context, seen sight) (rotation.Record, led
 	return ledger.Glance(seen.app, seen.record)
 }
 
-// described is t with what its record says of it, where the configuration does not know of it. Whoever may write Secrets there has written
+// Described is t with what its record says of it, where the configuration does not know of it. Whoever may write Secrets there has written
 // that: a name or a kind that no configuration can have is none.
-func described(t config.Target, a ledger.About) config.Target {
+func (v Viewer) Described(t config.Target, a ledger.About) config.Target {
 	if t.Name != "" {
 		return t
 	}
@@ -210,8 +218,8 @@ func described(t config.Target, a ledger.About) config.Target {
 	if !config.ValidName(t.Name) {
 		t.Name = t.Secret.Name
 	}
-	if !wiring.HasEngine(t.Kind) {
-		t.Kind = kindUnknown
+	if !v.Known(t.Kind) {
+		t.Kind = KindUnknown
 	}
 	t.Interval.Duration, t.Soak.Duration = a.Interval, a.Soak
 	return t
