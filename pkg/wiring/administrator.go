@@ -17,16 +17,6 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// places are where the images of PostgreSQL that people run are given the superuser's password: the variable of the
-// password, and that of the login it belongs to; "" is postgres. The first that is there counts.
-// Sources: the documentation of the official image and of Bitnami's.
-var places = []struct{ password, user string }{
-	{"POSTGRESQL_POSTGRES_PASSWORD", ""},
-	{"POSTGRES_POSTGRES_PASSWORD", ""},
-	{"POSTGRES_PASSWORD", "POSTGRES_USER"},
-	{"POSTGRESQL_PASSWORD", "POSTGRESQL_USERNAME"},
-}
-
 // administrator is who changes logins: as configured, else as the server's own pod is told, else the superuser
 // without a password, for servers that trust whoever comes from their own pod.
 func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
@@ -39,7 +29,7 @@ func administrator(ctx context.Context, in opening) (postgres.Admin, error) {
 	if in.server.Pod == "" {
 		return admin, nil // there is none behind its Service, where it is dialed directly
 	}
-	found, err := discovered(ctx, in, admin)
+	found, err := superuser(ctx, in, admin)
 	if in.via == kube.ViaDirect && apierrors.IsNotFound(err) {
 		return admin, nil // it does not run in a pod
 	}
@@ -62,15 +52,11 @@ func adminPassword(ctx context.Context, in opening) (rotation.Secret, error) {
 				fmt.Sprintf("remove the field, or read the ConfigMap and trust all of it with `--config=%s`", in.source))}
 		}
 	}
-	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	password, err := in.clients.ReadKey(ctx, in.namespace, ref.Name, ref.Key)
 	if err != nil {
-		return rotation.Secret{}, fmt.Errorf("reading the administrator's password: %w", err)
+		return password, fmt.Errorf("reading the administrator's password: %w", err)
 	}
-	value, ok := s.Data[ref.Key]
-	if !ok {
-		return rotation.Secret{}, fmt.Errorf("secret %s/%s has no key %s, where the administrator's password should be", in.namespace, ref.Name, ref.Key)
-	}
-	return rotation.NewSecret(value), nil
+	return password, nil
 }
 
 // isGiven says whether a pod is given that key of that Secret: in a variable or in a file. What was put into it since it was made does not
@@ -85,27 +71,24 @@ func isGiven(p corev1.PodSpec, ref config.KeyRef) bool {
 	return false
 }
 
-// discovered looks for the superuser's password in the environment of the server's container.
-func discovered(ctx context.Context, in opening, admin postgres.Admin) (postgres.Admin, error) {
+// superuser is who the server's own pod is told that it is.
+func superuser(ctx context.Context, in opening, admin postgres.Admin) (postgres.Admin, error) {
 	env, err := kube.ContainerEnv(ctx, in.clients.Kube.CoreV1(), serverNamespace(in), in.server.Pod, in.server.Container)
 	if err != nil {
 		return admin, err
 	}
-	for _, place := range places {
-		password, found, err := env.Lookup(ctx, place.password)
-		if err != nil {
-			return admin, notFound(in.server, err)
-		}
-		if !found {
-			continue
-		}
-		admin.Password = password.Value
-		if user, found, err := env.Lookup(ctx, place.user); err == nil && found {
-			admin.User = string(user.Value.Reveal())
-		}
-		return admin, nil
+	if err := admin.FromEnvironment(valueOf(ctx, env)); err != nil {
+		return admin, notFound(in.server, err)
 	}
 	return admin, nil
+}
+
+// valueOf looks up variables of a container by their names.
+func valueOf(ctx context.Context, env *kube.Environment) func(string) (rotation.Secret, bool, error) {
+	return func(name string) (rotation.Secret, bool, error) {
+		v, found, err := env.Lookup(ctx, name)
+		return v.Value, found, err
+	}
 }
 
 // notFound is an administrator's password that is there and cannot be read.

@@ -3,16 +3,15 @@ package wiring
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
@@ -34,7 +33,7 @@ func (o *Opened) before(in opening) {
 	o.Preflight = append([]look{first}, o.Preflight...)
 	if b := in.target.Before.Backup; b != nil {
 		o.Preflight = append(o.Preflight, func(ctx context.Context, _ rotation.Record) ([]rotation.Item, error) {
-			return []rotation.Item{backup(ctx, in, *b)}, nil
+			return []rotation.Item{backup(in, *b).Look(ctx)}, nil
 		})
 	}
 	if windows := in.target.Before.Windows; len(windows) > 0 {
@@ -61,88 +60,13 @@ func shown(name, note string, l look) look {
 	}
 }
 
-// backup is whether there is one that is young enough. Where that cannot be seen somebody has to say so.
-func backup(ctx context.Context, in opening, b config.Backup) rotation.Item {
-	item := rotation.Item{Name: "backup", Phase: rotation.ToDo, Consent: rotation.ConsentBackup}
-	namespace := cmp.Or(b.Namespace, in.namespace)
-	var at time.Time
-	var what string
-	var err error
-	switch {
-	case b.CronJob != "":
-		what = "cronjob/" + b.CronJob
-		at, err = succeeded(ctx, in, namespace, b.CronJob)
-	case b.SnapshotsOf != "":
-		at, what, err = snapshot(ctx, in, namespace, b.SnapshotsOf)
-	default:
-		item.Note = "nothing says where to see one: is there a backup to go back to?"
-		return item
+// backup is where the configuration says that backups are seen.
+func backup(in opening, b config.Backup) gate.Backup {
+	return gate.Backup{
+		Client: in.clients.Kube, Namespace: cmp.Or(b.Namespace, in.namespace), CronJob: b.CronJob, SnapshotsOf: b.SnapshotsOf,
+		MaxAge: b.MaxAge.Duration, Now: in.clients.Now,
+		Text: func(d time.Duration) string { return config.Duration{Duration: d}.String() },
 	}
-	age := in.clients.Now().Sub(at)
-	switch {
-	case err != nil:
-		item.Note = fmt.Sprintf("whether there is one could not be seen: %v", err)
-	case at.IsZero():
-		item.Note = fmt.Sprintf("%s in namespace %s has none yet", what, namespace)
-	case age > b.MaxAge.Duration:
-		item.Note = fmt.Sprintf("that of %s is %s old, and may be %v", what, aged(age), b.MaxAge)
-	default:
-		item.Phase, item.Note = rotation.Done, fmt.Sprintf("%s, %s ago", what, aged(age))
-	}
-	return item
-}
-
-// aged is a time as people count it.
-func aged(d time.Duration) string { return config.Duration{Duration: d.Round(time.Minute)}.String() }
-
-// succeeded is when a CronJob last did; zero: never.
-func succeeded(ctx context.Context, in opening, namespace, name string) (time.Time, error) {
-	j, err := in.clients.Kube.BatchV1().CronJobs(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return time.Time{}, err
-	}
-	if j.Status.LastSuccessfulTime == nil {
-		return time.Time{}, nil
-	}
-	return j.Status.LastSuccessfulTime.Time, nil
-}
-
-// snapshots are VolumeSnapshots (snapshot.storage.k8s.io/v1), as far as they are read here.
-type snapshots struct {
-	Items []struct {
-		Metadata struct {
-			Name string `json:"name"`
-		} `json:"metadata"`
-		Spec struct {
-			Source struct {
-				Claim string `json:"persistentVolumeClaimName"`
-			} `json:"source"`
-		} `json:"spec"`
-		Status struct {
-			Ready   bool      `json:"readyToUse"`
-			Created time.Time `json:"creationTime"`
-		} `json:"status"`
-	} `json:"items"`
-}
-
-// snapshot is when the newest snapshot of a claim was made that can be used; zero: none was.
-func snapshot(ctx context.Context, in opening, namespace, claim string) (at time.Time, name string, err error) {
-	text, err := in.clients.Kube.Discovery().RESTClient().Get().
-		AbsPath("/apis/snapshot.storage.k8s.io/v1/namespaces", namespace, "volumesnapshots").DoRaw(ctx)
-	if err != nil {
-		return at, "", fmt.Errorf("listing volumesnapshots in namespace %s: %w", namespace, err)
-	}
-	var all snapshots
-	if err := json.Unmarshal(text, &all); err != nil {
-		return at, "", fmt.Errorf("reading volumesnapshots: %w", err)
-	}
-	name = "persistentvolumeclaim/" + claim
-	for _, s := range all.Items {
-		if s.Spec.Source.Claim == claim && s.Status.Ready && s.Status.Created.After(at) {
-			at, name = s.Status.Created, "volumesnapshot/"+s.Metadata.Name
-		}
-	}
-	return at, name, nil
 }
 
 // window is whether a rotation may begin now.

@@ -48,7 +48,7 @@ func TestABackupHasToBeYoungEnough(t *testing.T) {
 		"none":    {rotation.ToDo, "could not be seen"},
 		"":        {rotation.ToDo, "is there a backup to go back to?"},
 	} {
-		got := backup(context.Background(), in, config.Backup{CronJob: name, MaxAge: config.Duration{Duration: 24 * time.Hour}})
+		got := backup(in, config.Backup{CronJob: name, MaxAge: config.Duration{Duration: 24 * time.Hour}}).Look(t.Context())
 		if got.Phase != want.phase || !strings.Contains(got.Note, want.note) || got.Consent != rotation.ConsentBackup {
 			t.Errorf("%q: %+v, want %+v", name, got, want)
 		}
@@ -85,7 +85,7 @@ func TestTheNewestSnapshotThatIsReadyCounts(t *testing.T) {
 		{config.Backup{SnapshotsOf: "data", Namespace: "elsewhere"}, rotation.ToDo, "could not be seen: listing volumesnapshots in namespace elsewhere"},
 	} {
 		c.b.MaxAge.Duration = 24 * time.Hour
-		if got := backup(context.Background(), in, c.b); got.Phase != c.phase || !strings.Contains(got.Note, c.note) {
+		if got := backup(in, c.b).Look(t.Context()); got.Phase != c.phase || !strings.Contains(got.Note, c.note) {
 			t.Errorf("%+v: %+v", c.b, got)
 		}
 	}

@@ -8,14 +8,11 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
@@ -120,7 +117,7 @@ func (o *Opened) prometheus(in opening, p config.Prometheus) func(context.Contex
 			pod := p.Pod
 			if pod == "" {
 				var err error
-				if pod, err = podBehind(ctx, in.clients, namespace, p.Service); err != nil {
+				if pod, err = in.clients.ReadyPodBehind(ctx, namespace, p.Service); err != nil {
 					return nil, err
 				}
 			}
@@ -137,62 +134,17 @@ func (o *Opened) prometheus(in opening, p config.Prometheus) func(context.Contex
 	}
 }
 
-// podBehind is a pod that a service leads to and that is ready. All pods that the service leads to have to be of one controller: else
-// any pod with the service's labels would be taken for the server.
-func podBehind(ctx context.Context, clients *kube.Clients, namespace, service string) (string, error) {
-	s, err := clients.Kube.CoreV1().Services(namespace).Get(ctx, service, metav1.GetOptions{})
-	if err != nil {
-		return "", err
-	}
-	if len(s.Spec.Selector) == 0 {
-		return "", fmt.Errorf("service %s/%s selects no pods", namespace, service)
-	}
-	pods, err := clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(s.Spec.Selector).String()})
-	if err != nil {
-		return "", err
-	}
-	var found string
-	var maker types.UID
-	owners := clients.Owners()
-	for _, p := range pods.Items {
-		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
-		if !ready || p.DeletionTimestamp != nil {
-			continue
-		}
-		owner, err := owners.Of(ctx, &p)
-		if err != nil {
-			return "", err
-		}
-		uid := p.UID // of a pod that nothing makes
-		if owner != nil {
-			uid = owner.UID
-		}
-		switch {
-		case found == "":
-			found, maker = p.Name, uid
-		case maker != uid:
-			return "", fmt.Errorf("service %s/%s leads to pods of different controllers: %s, %s", namespace, service, found, p.Name)
-		}
-	}
-	if found == "" {
-		return "", fmt.Errorf("no pod behind service %s/%s is ready", namespace, service)
-	}
-	return found, nil
-}
-
 // secretKey reads a value of a Secret in the target's namespace, without the end of line that a file leaves.
 func secretKey(ctx context.Context, in opening, k config.KeyRef) (rotation.Secret, error) {
-	s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, k.Name, metav1.GetOptions{})
+	value, err := in.clients.ReadKey(ctx, in.namespace, k.Name, k.Key)
 	if err != nil {
-		return rotation.Secret{}, in.clients.Explain(err)
+		return value, in.clients.Explain(err)
 	}
-	value := strings.TrimSpace(string(s.Data[k.Key]))
-	if value == "" {
-		return rotation.Secret{}, fmt.Errorf("secret %s/%s has no key %s", in.namespace, k.Name, k.Key)
+	text := strings.TrimSpace(string(value.Reveal()))
+	if text == "" {
+		return rotation.Secret{}, fmt.Errorf("key %s of secret %s/%s is empty", k.Key, in.namespace, k.Name)
 	}
-	return rotation.NewSecret([]byte(value)), nil
+	return rotation.NewSecret([]byte(text)), nil
 }
 
 // logsGate reads the logs of pods where that is permitted; where it is not, that is said.
@@ -258,32 +210,11 @@ func living(namespace string, w rotation.Workload, specs map[string]*corev1.Pod)
 		if p.Terminating || p.Unreachable || spec == nil {
 			continue
 		}
-		one := gate.Pod{Namespace: namespace, Name: p.Name, Workload: w.Name, Port: healthPort(spec), Known: p}
+		one := gate.Pod{Namespace: namespace, Name: p.Name, Workload: w.Name, Port: kube.HealthPort(spec), Known: p}
 		for _, c := range spec.Spec.Containers {
 			one.Containers = append(one.Containers, c.Name)
 		}
 		pods = append(pods, one)
 	}
 	return pods
-}
-
-// healthPort is where a pod is asked whether it is ready: at the port of its readiness probe, else at the first that it declares.
-func healthPort(p *corev1.Pod) int {
-	first := 0
-	for _, c := range p.Spec.Containers {
-		if probe := c.ReadinessProbe; probe != nil && probe.HTTPGet != nil {
-			if n := probe.HTTPGet.Port.IntValue(); n != 0 {
-				return n
-			}
-			for _, port := range c.Ports {
-				if port.Name == probe.HTTPGet.Port.String() {
-					return int(port.ContainerPort)
-				}
-			}
-		}
-		if first == 0 && len(c.Ports) > 0 {
-			first = int(c.Ports[0].ContainerPort)
-		}
-	}
-	return first
 }

@@ -258,15 +258,11 @@ func askedPods(ctx context.Context, in opening, unasked jwtkeys.Unasked) (*jwtke
 		a.Issues = func(workload string) bool { return slices.Contains(p.Issue.Consumers, workload) }
 	}
 	if ref := p.Issue.Body; ref != nil {
-		s, err := in.clients.Kube.CoreV1().Secrets(in.namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		body, err := in.clients.ReadKey(ctx, in.namespace, ref.Name, ref.Key)
 		if err != nil {
 			return nil, fmt.Errorf("reading the body of the probe's request: %w", err)
 		}
-		value, there := s.Data[ref.Key]
-		if !there {
-			return nil, fmt.Errorf("secret %s/%s has no key %s, where the body of the probe's request should be", in.namespace, ref.Name, ref.Key)
-		}
-		a.Body = rotation.NewSecret(value)
+		a.Body = body
 	}
 	return a, nil
 }

@@ -3,7 +3,6 @@ package wiring
 import (
 	"context"
 	"regexp"
-	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -127,10 +126,6 @@ func held(store rotation.Store) func(context.Context) ([]rotation.Credential, er
 	}
 }
 
-// passwords are where the images of Redis and Valkey that people run are given the password of the user default.
-// Sources: the documentation of Bitnami's images and of redis-cli.
-var passwords = []string{"REDIS_PASSWORD", "VALKEY_PASSWORD", "REDISCLI_AUTH", "VALKEYCLI_AUTH"}
-
 // redisAdmin is who changes users: as configured, else as the server's own pod is told, else the user default without a password.
 // Where that is the very user that is rotated, the versions on record are tried too.
 func redisAdmin(ctx context.Context, in opening, rec rotation.Record) (redisacl.Admin, error) {
@@ -169,14 +164,10 @@ func requirepass(ctx context.Context, in opening) (rotation.Secret, error) {
 	if err != nil {
 		return rotation.Secret{}, err
 	}
-	for _, name := range passwords {
-		v, found, err := env.Lookup(ctx, name)
-		if err != nil {
-			return rotation.Secret{}, notFound(in.server, err)
-		}
-		if found {
-			return v.Value, nil
-		}
+	if password, found, err := redisacl.PasswordIn(valueOf(ctx, env)); err != nil {
+		return rotation.Secret{}, notFound(in.server, err)
+	} else if found {
+		return password, nil
 	}
 	v, found, err := env.Argument(ctx, "--requirepass")
 	if err != nil {
@@ -186,16 +177,5 @@ func requirepass(ctx context.Context, in opening) (rotation.Secret, error) {
 		return v.Value, nil
 	}
 	file, _ := env.ConfigFile(ctx, ".conf")
-	return directive(file.Value, "requirepass"), nil
-}
-
-// directive is the value of a line of redis.conf; empty where there is none.
-func directive(file rotation.Secret, name string) rotation.Secret {
-	for _, line := range strings.Split(string(file.Reveal()), "\n") {
-		words := strings.Fields(line)
-		if len(words) == 2 && strings.EqualFold(words[0], name) {
-			return rotation.NewSecret([]byte(strings.Trim(words[1], `"'`)))
-		}
-	}
-	return rotation.Secret{}
+	return redisacl.Directive(file.Value, "requirepass"), nil
 }

@@ -97,10 +97,10 @@ func (s stores) member(ctx context.Context, kind, name string) (member, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading service %s/%s of redis.nodes: %w", namespace, name, err)
 		}
-		if len(service.Spec.Selector) == 0 {
-			return nil, fmt.Errorf("service %s/%s of redis.nodes selects no pods", namespace, name)
+		chosen, err := kube.Selector(service)
+		if err != nil {
+			return nil, fmt.Errorf("redis.nodes: %w", err)
 		}
-		chosen := labels.SelectorFromSet(service.Spec.Selector)
 		return func(p corev1.Pod) (bool, error) { return chosen.Matches(labels.Set(p.Labels)), nil }, nil
 	}
 	return func(p corev1.Pod) (bool, error) { // statefulset

@@ -21,7 +21,7 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 	p, namespace := in.server, serverNamespace(in)
 	name, err := p.Pod, error(nil)
 	if name == "" {
-		name, err = podBehind(ctx, in.clients, namespace, p.Service)
+		name, err = in.clients.ReadyPodBehind(ctx, namespace, p.Service)
 	}
 	switch {
 	case err != nil && in.via == kube.ViaDirect:
@@ -40,34 +40,11 @@ func serverPods(ctx context.Context, in opening) ([]corev1.Pod, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading pod %s/%s: %w", namespace, name, err)
 	}
-	return siblings(ctx, in, in.clients.Owners(), *first)
+	return in.clients.Owners().Siblings(ctx, *first)
 }
 
 // servers is what runs in a server's pods, by the target's kind.
 var servers = map[config.Kind]string{config.KindPostgres: "database", config.KindRedis: "Redis server", config.KindJWT: "Redis server"}
-
-// siblings are a pod and the others of its controller, as they are now: first that pod, if it is still there.
-func siblings(ctx context.Context, in opening, owners *kube.Owners, first corev1.Pod) ([]corev1.Pod, error) {
-	all, err := in.clients.Kube.CoreV1().Pods(first.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing the pods in %s: %w", first.Namespace, err)
-	}
-	var pods []corev1.Pod
-	for _, p := range all.Items {
-		if p.Name == first.Name {
-			pods = slices.Insert(pods, 0, p)
-			continue
-		}
-		same, err := owners.Same(ctx, &first, &p)
-		if err != nil {
-			return nil, err
-		}
-		if same {
-			pods = append(pods, p)
-		}
-	}
-	return pods, nil
-}
 
 // settled is in with the server's pod named, and its container: the one that declares its port, else the first.
 func settled(in opening, pods []corev1.Pod) opening {

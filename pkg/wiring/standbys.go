@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
@@ -49,18 +48,11 @@ func standbyPods(ctx context.Context, in opening) (all []corev1.Pod, err error) 
 
 // standbysOf are the pods that a pod's, a StatefulSet's or a Service's name stands for.
 func standbysOf(ctx context.Context, in opening, kind, name string) ([]corev1.Pod, error) {
-	namespace, options := serverNamespace(in), metav1.ListOptions{}
+	namespace := serverNamespace(in)
 	if kind == "service" {
-		s, err := in.clients.Kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("reading service %s/%s: %w", namespace, name, err)
-		}
-		if len(s.Spec.Selector) == 0 {
-			return nil, fmt.Errorf("service %s/%s chooses no pods", namespace, name)
-		}
-		options.LabelSelector = labels.SelectorFromSet(s.Spec.Selector).String()
+		return in.clients.PodsBehind(ctx, namespace, name)
 	}
-	list, err := in.clients.Kube.CoreV1().Pods(namespace).List(ctx, options)
+	list, err := in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
 	}
@@ -85,7 +77,7 @@ func standbysOf(ctx context.Context, in opening, kind, name string) ([]corev1.Po
 func discoverNodes(in opening, first corev1.Pod, admin postgres.Admin) func(context.Context) ([]postgres.Node, error) {
 	owners := in.clients.Owners()
 	return func(ctx context.Context) ([]postgres.Node, error) {
-		pods, err := siblings(ctx, in, owners, first)
+		pods, err := owners.Siblings(ctx, first)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
@@ -128,14 +126,7 @@ func (b behind) pods(ctx context.Context) ([]corev1.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Spec.Selector) == 0 {
-		return nil, fmt.Errorf("service %s/%s chooses no pods", s.Namespace, s.Name)
-	}
-	list, err := b.in.clients.Kube.CoreV1().Pods(s.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(s.Spec.Selector).String()})
-	if err != nil {
-		return nil, fmt.Errorf("listing the pods of service %s/%s: %w", s.Namespace, s.Name, err)
-	}
-	return list.Items, nil
+	return b.in.clients.PodsOf(ctx, s)
 }
 
 func (b behind) service(ctx context.Context) (*corev1.Service, error) {
@@ -161,47 +152,13 @@ func (b behind) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	for _, p := range pods {
-		if port := portOf(s, p, b.way.Port); port > 0 && ready(p) {
+		if port := kube.PortOf(s, &p, b.way.Port); port > 0 && kube.Ready(&p) {
 			d := b.in.clients.Dialer(p.Namespace, p.Name)
 			d.Via = b.in.via
 			return d.DialContext(ctx, network, net.JoinHostPort("localhost", strconv.Itoa(int(port))))
 		}
 	}
 	return nil, fmt.Errorf("service %s/%s has no ready pod for port %s: %w", s.Namespace, s.Name, b.way.Port, rotation.ErrUnavailable)
-}
-
-// portOf is the port of pod p that port of s leads to; 0 for none.
-func portOf(s *corev1.Service, p corev1.Pod, port string) int32 {
-	for _, one := range s.Spec.Ports {
-		if strconv.Itoa(int(one.Port)) != port {
-			continue
-		}
-		switch to := one.TargetPort; {
-		case to.Type == intstr.String:
-			return named(p, to.StrVal)
-		case to.IntVal > 0:
-			return to.IntVal
-		}
-		return one.Port
-	}
-	return 0
-}
-
-func named(p corev1.Pod, name string) int32 {
-	for _, c := range p.Spec.Containers {
-		for _, port := range c.Ports {
-			if port.Name == name {
-				return port.ContainerPort
-			}
-		}
-	}
-	return 0
-}
-
-func ready(p corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // reach is an error where no tunnel to the pods can be had from here; one that cannot be had just now may be had later.
