@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/discover"
+	"github.com/kubectl-rotate/kubectl-rotate/pkg/gate"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/postgres"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -112,8 +113,8 @@ func openPostgres(ctx context.Context, in opening) (*Opened, error) {
 	if in.only {
 		o.unlooked = append(o.unlooked, unproven...)
 	}
-	o.System, o.Missed = as, journalOf(in, pods, server).missed
-	o.refused, o.inUse = journalOf(in, pods, server).missed, server.InUse
+	o.System, o.Missed = as, serverLog(in, pods, server).Missed
+	o.refused, o.inUse = serverLog(in, pods, server).Missed, server.InUse
 	server.Note = o.Note
 	server.Own = func(ctx context.Context, address string) bool { return consumers.PodAt(ctx, address) != "" }
 	o.Leftovers = func(ctx context.Context, rec rotation.Record) ([]string, error) {
@@ -143,6 +144,18 @@ func openPostgres(ctx context.Context, in opening) (*Opened, error) {
 	o.Preflight, o.urgent = o.preflight(in, l), o.urgently(in, l)
 	o.Preflight = append(o.Preflight, shown("headroom", "connections enough for both versions at once", nothing))
 	return o, nil
+}
+
+// serverLog is that of the server in its pods.
+func serverLog(in opening, pods []corev1.Pod, server *postgres.Server) *gate.ServerLog {
+	l := &gate.ServerLog{
+		Tail: &gate.Tail{Core: in.clients.Kube.CoreV1()}, Namespace: serverNamespace(in), Container: in.server.Container,
+		Unlogged: server.Unlogged, Refusal: postgres.RefusalIn, Now: in.clients.Now,
+	}
+	for _, p := range pods {
+		l.Pods = append(l.Pods, p.Name)
+	}
+	return l
 }
 
 // validFor is how long the password of a new login is valid: past the rotation interval by a quarter of it, and a week at least, such that it
