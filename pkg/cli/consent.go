@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -22,11 +21,6 @@ func (g *global) consent(o *wiring.Opened, q request) func(context.Context, rota
 		}
 		return g.ask(ctx, o, asked)
 	}
-}
-
-// covers says whether the flags agree to questions of a kind.
-func (f runFlags) covers(kind string) bool {
-	return kind == rotation.ConsentProceed && f.yes || slices.Contains(f.accept, kind)
 }
 
 // declined says what was not agreed to, and how it can be.

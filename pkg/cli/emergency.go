@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
 
@@ -34,31 +31,4 @@ func emergencyCommand(g *global, e wiring.Engine) *cobra.Command {
 		_ = c.Flags().MarkHidden(name)
 	}
 	return c
-}
-
-// exposed names the pods that a run which was to answer to a leak has left with the leaked value; "" where there are none, or
-// where nothing more can be done about them.
-func exposed(o *wiring.Opened, r rotation.Result) string {
-	if !r.Intent.Compromised || r.Outcome != rotation.UnderWay || o.Cut != nil {
-		return ""
-	}
-	var names []string
-	for _, item := range r.Waiting.Items {
-		if item.Phase == rotation.ToDo {
-			names = append(names, item.Name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("still there with the leaked value: %s; --cut ends them, even if no others can take their place", strings.Join(names, ", "))
-}
-
-// advise is err with what ends pods that can't be replaced, where a leaked value waits for them.
-func advise(o *wiring.Opened, err error, i rotation.Intent) error {
-	var failed *rotation.FailedError
-	if !i.Compromised || o.Cut != nil || !errors.As(err, &failed) || rotation.Hint(err) != "" {
-		return err
-	}
-	return rotation.WithHint(err, "pods that hold the leaked value are still there: --cut ends them, even if no others can take their place")
 }

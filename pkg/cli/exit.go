@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/spf13/cobra"
+
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
@@ -60,4 +62,14 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOverdue
 	}
 	return exitError
+}
+
+// usage makes what args refuses a usage error.
+func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if err := args(c, given); err != nil {
+			return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
+		}
+		return nil
+	}
 }

@@ -187,3 +187,8 @@ func only(found config.Config, kind config.Kind) (config.Target, error) {
 	}
 	return config.Target{}, usageError{fmt.Errorf("several targets are of kind %s, name one: %v", kind, config.Config{Targets: of}.Names())}
 }
+
+// say writes one line for the operator.
+func (g *global) say(format string, args ...any) {
+	_ = g.Err.Linef(format, args...)
+}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -52,16 +53,8 @@ func (g *global) openTarget(ctx context.Context, clients *kube.Clients, t config
 	return o, err
 }
 
-// policy is what the flags say about a run.
-func (f runFlags) policy() wiring.Policy {
-	p := wiring.Policy{
-		Via: kube.Via(f.via), Reads: f.dryRun, Accepted: f.accept, Canary: f.canary,
-		Timeout: f.timeout, Now: !f.wait,
-		Terminate: f.stragglers == "terminate", Spare: f.stragglersSet && f.stragglers == "wait",
-		Compromised: f.compromised, Cut: f.cut, Flush: f.flush, Asked: f.asked,
-	}
-	if f.soakSet {
-		p.Soak = &f.soak
-	}
-	return p
+// header says where this run takes place: context, server, namespace and user; and where its configuration comes from.
+func (g *global) header(o *wiring.Opened) string {
+	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s; configuration: %s",
+		o.Target, o.Namespace, o.Clients.Context, o.Clients.Server, o.Operator, o.Source.Told())
 }

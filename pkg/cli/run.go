@@ -88,13 +88,3 @@ Until its last step, "kubectl rotate abort" takes it back.`,
 	completions(g, root)
 	return root
 }
-
-// usage makes what args refuses a usage error.
-func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, given []string) error {
-		if err := args(c, given); err != nil {
-			return usageError{rotation.WithHint(err, "see `"+c.CommandPath()+" --help`")}
-		}
-		return nil
-	}
-}

@@ -4,23 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/checklist"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/report"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/wiring"
 )
-
-// frontend is what a run is shown on, and who answers its questions.
-type frontend struct {
-	emit    func(rotation.Event)
-	consent func(context.Context, rotation.Question) error
-	hold    func(context.Context) (bool, error)
-	offer   func(context.Context, rotation.Question) (rotation.Answer, error) // nil: nobody is asked, and a gate that fails ends the run
-	skips   func() []string
-	show    func(context.Context, checklist.Run) (rotation.Result, error)
-	end     func(report.End) error
-}
 
 // walk makes a run and tells how it ended.
 func (g *global) walk(ctx context.Context, o *wiring.Opened, want rotation.Want, q request) error {
@@ -64,21 +54,6 @@ func (g *global) walk(ctx context.Context, o *wiring.Opened, want rotation.Want,
 	return err
 }
 
-// towards is the want of one direction: the one that was asked for, or the rollback that the
-// operator starts on the screen.
-func towards(want rotation.Want, back bool) rotation.Want {
-	if back == want.Back {
-		return want
-	}
-	return want.Abort()
-}
-
-// header says where this run takes place: context, server, namespace and user; and where its configuration comes from.
-func (g *global) header(o *wiring.Opened) string {
-	return fmt.Sprintf("%s in namespace %s; context %s, %s, as %s; configuration: %s",
-		o.Target, o.Namespace, o.Clients.Context, o.Clients.Server, o.Operator, o.Source.Told())
-}
-
 // frontend is a screen or lines for people, or JSON for programs.
 func (g *global) frontend(o *wiring.Opened, want rotation.Want, q request) frontend {
 	switch {
@@ -118,7 +93,29 @@ func (g *global) plan(ctx context.Context, o *wiring.Opened, want rotation.Want,
 	return errors.Join(show(g.Out, intent, steps), o.Clients.Explain(err))
 }
 
-// say writes one line for the operator.
-func (g *global) say(format string, args ...any) {
-	_ = g.Err.Linef(format, args...)
+// exposed names the pods that a run which was to answer to a leak has left with the leaked value; "" where there are none, or
+// where nothing more can be done about them.
+func exposed(o *wiring.Opened, r rotation.Result) string {
+	if !r.Intent.Compromised || r.Outcome != rotation.UnderWay || o.Cut != nil {
+		return ""
+	}
+	var names []string
+	for _, item := range r.Waiting.Items {
+		if item.Phase == rotation.ToDo {
+			names = append(names, item.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("still there with the leaked value: %s; --cut ends them, even if no others can take their place", strings.Join(names, ", "))
+}
+
+// advise is err with what ends pods that can't be replaced, where a leaked value waits for them.
+func advise(o *wiring.Opened, err error, i rotation.Intent) error {
+	var failed *rotation.FailedError
+	if !i.Compromised || o.Cut != nil || !errors.As(err, &failed) || rotation.Hint(err) != "" {
+		return err
+	}
+	return rotation.WithHint(err, "pods that hold the leaked value are still there: --cut ends them, even if no others can take their place")
 }

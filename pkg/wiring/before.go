@@ -15,9 +15,6 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
 )
 
-// look is one thing that is looked at before a rotation begins.
-type look = func(context.Context, rotation.Record) ([]rotation.Item, error)
-
 // before puts the target's own items around what its engine looks at. Those that hold a rotation up come last: nobody is asked
 // about a backup for a rotation that is refused.
 func (o *Opened) before(in opening) {
@@ -129,14 +126,6 @@ var (
 	forwardRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}}
 	serviceRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}}
 )
-
-// at is a namespace that a target names, "" where that is its own.
-func at(t config.Target, namespace string) string {
-	if namespace == t.Namespace {
-		return ""
-	}
-	return namespace
-}
 
 func backupRules(b config.Backup) []rbacv1.PolicyRule {
 	switch {

@@ -13,6 +13,42 @@ import (
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/workload"
 )
 
+// Scope is what the rules of a target can be limited to, as the cluster is now. Nil is nothing: the rules are general.
+type Scope struct {
+	workloads map[string][]string // consumers that are moved, by namespace; none for a namespace: not known
+	configs   map[string][]string // ConfigMaps that consumers and the server read, in the same way
+	server    []string            // the server's pods, where they keep their names; nil: not known
+	Unknown   []string            // what could not be limited, and why
+}
+
+// moved are the workloads of a namespace to which moving is limited; nil: all.
+func (s *Scope) moved(namespace string) []string {
+	if s == nil {
+		return nil
+	}
+	return s.workloads[namespace]
+}
+
+// pods are the pods to which the way to the server is limited; nil: all.
+func (s *Scope) pods() []string {
+	if s == nil {
+		return nil
+	}
+	return s.server
+}
+
+// limited is a rule on ConfigMaps for those that are read, and any other as it is. One that is left with none has no verbs.
+func (s *Scope) limited(rule rbacv1.PolicyRule, namespace string) rbacv1.PolicyRule {
+	if s == nil || s.configs[namespace] == nil || !slices.Equal(rule.Resources, []string{"configmaps"}) || len(rule.ResourceNames) > 0 {
+		return rule
+	}
+	rule.ResourceNames = slices.Compact(slices.Sorted(slices.Values(s.configs[namespace])))
+	if len(rule.ResourceNames) == 0 { // to RBAC, no names are all names
+		rule.Verbs = nil
+	}
+	return rule
+}
+
 // serverRules are the permissions that a rotation takes, by namespace: those of its parts, and the way to the server.
 func serverRules(t config.Target, via kube.Via, limits *Scope) map[string][]rbacv1.PolicyRule {
 	all := map[string][]rbacv1.PolicyRule{}
@@ -97,4 +133,12 @@ func wayRules(via kube.Via, pods []string) (rules []rbacv1.PolicyRule) {
 		rules = append(rules, way("exec"))
 	}
 	return rules
+}
+
+// at is a namespace that a target names, "" where that is its own.
+func at(t config.Target, namespace string) string {
+	if namespace == t.Namespace {
+		return ""
+	}
+	return namespace
 }
