@@ -172,6 +172,15 @@ func target(found config.Config, kind config.Kind, args []string) (config.Target
 	return t, nil
 }
 
+// targetsNamed are the one that a command is about, or all where it names none.
+func targetsNamed(found config.Config, args []string) ([]config.Target, error) {
+	if len(args) == 0 {
+		return found.Targets, nil
+	}
+	t, err := target(found, "", args)
+	return []config.Target{t}, err
+}
+
 func only(found config.Config, kind config.Kind) (config.Target, error) {
 	var of []config.Target
 	for _, t := range found.Targets {

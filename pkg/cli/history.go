@@ -67,13 +67,9 @@ func (g *global) history(ctx context.Context, args []string, list report.Listing
 	if err != nil {
 		return err
 	}
-	targets := found.Targets
-	if len(args) == 1 {
-		t, err := target(found, "", args)
-		if err != nil {
-			return err
-		}
-		targets = []config.Target{t}
+	targets, err := targetsNamed(found, args)
+	if err != nil {
+		return err
 	}
 	var all []history.Story
 	var errs []error

@@ -69,13 +69,9 @@ func (g *global) rbac(ctx context.Context, args []string, f rbacFlags) error {
 	if err != nil {
 		return err
 	}
-	targets := found.Targets
-	if len(args) == 1 {
-		t, err := target(found, "", args)
-		if err != nil {
-			return err
-		}
-		targets = []config.Target{t}
+	targets, err := targetsNamed(found, args)
+	if err != nil {
+		return err
 	}
 	var roles []rbacv1.Role
 	var unknown []string
