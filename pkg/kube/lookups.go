@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/rotation"
@@ -45,39 +44,82 @@ func (c *Clients) PodsBehind(ctx context.Context, namespace, service string) ([]
 	return c.PodsOf(ctx, s)
 }
 
-// ReadyPodBehind is a pod that a Service leads to and that is ready. All pods that the Service leads to have to be of one controller: else
-// any pod with the Service's labels would be taken for the server.
+// ReadyPodBehind is a pod that a Service leads to and that is ready.
 func (c *Clients) ReadyPodBehind(ctx context.Context, namespace, service string) (string, error) {
 	pods, err := c.PodsBehind(ctx, namespace, service)
 	if err != nil {
 		return "", err
 	}
-	var found string
-	var maker types.UID
-	owners := c.Owners()
-	for _, p := range pods {
-		if !Ready(&p) {
-			continue
-		}
-		owner, err := owners.Of(ctx, &p)
-		if err != nil {
-			return "", err
-		}
-		uid := p.UID // of a pod that nothing makes
-		if owner != nil {
-			uid = owner.UID
-		}
-		switch {
-		case found == "":
-			found, maker = p.Name, uid
-		case maker != uid:
-			return "", fmt.Errorf("service %s/%s leads to pods of different controllers: %s, %s", namespace, service, found, p.Name)
-		}
+	if err := c.Owners().One(ctx, namespace, service, pods); err != nil {
+		return "", err
 	}
-	if found == "" {
+	i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return Ready(&p) })
+	if i < 0 {
 		return "", fmt.Errorf("no pod behind service %s/%s is ready", namespace, service)
 	}
-	return found, nil
+	return pods[i].Name, nil
+}
+
+// One refuses pods behind a Service that are not of one controller, ready or not: else any pod with
+// the Service's labels would be taken for the server. A pod that nothing makes has to be the only
+// one.
+func (o *Owners) One(ctx context.Context, namespace, service string, pods []corev1.Pod) error {
+	var first *corev1.Pod
+	for i := range pods {
+		switch p := &pods[i]; {
+		case Over(p):
+		case first == nil:
+			first = p
+		default:
+			same, err := o.Same(ctx, first, p)
+			if err != nil {
+				return err
+			}
+			if !same {
+				return fmt.Errorf("service %s/%s leads to pods of different controllers: %s, %s", namespace, service, first.Name, p.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// Named are those of a namespace's pods that a name stands for: "pod", "statefulset" or "service"
+// with the name of one.
+func (o *Owners) Named(ctx context.Context, namespace, kind, name string, pods []corev1.Pod) (named []corev1.Pod, err error) {
+	fits := func(p *corev1.Pod) (bool, error) { return p.Name == name, nil }
+	switch kind {
+	case "statefulset":
+		fits = func(p *corev1.Pod) (bool, error) {
+			if c := metav1.GetControllerOf(p); c == nil || c.Kind != "StatefulSet" || c.Name != name || !inApps(*c) {
+				return false, nil
+			}
+			c, err := o.Of(ctx, p)
+			return c != nil, err
+		}
+	case "service":
+		s, err := o.client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading service %s/%s: %w", namespace, name, err)
+		}
+		chosen, err := Selector(s)
+		if err != nil {
+			return nil, err
+		}
+		fits = func(p *corev1.Pod) (bool, error) { return chosen.Matches(labels.Set(p.Labels)), nil }
+	}
+	for i := range pods {
+		fit, err := fits(&pods[i])
+		if err != nil {
+			return nil, err
+		}
+		if fit {
+			named = append(named, pods[i])
+		}
+	}
+	if kind == "service" {
+		return named, o.One(ctx, namespace, name, named)
+	}
+	return named, nil
 }
 
 // Siblings are a pod and the others of its controller, as they are now: first that pod, if it is still there.
@@ -114,6 +156,11 @@ func (c *Clients) ReadKey(ctx context.Context, namespace, secret, key string) (r
 		return rotation.Secret{}, fmt.Errorf("secret %s/%s has no key %s", namespace, secret, key)
 	}
 	return rotation.NewSecret(value), nil
+}
+
+// Over says whether all containers of a pod have ended for good.
+func Over(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 // Ready says whether a pod serves.

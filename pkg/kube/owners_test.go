@@ -27,7 +27,10 @@ func TestAControllerMakesNoPodThatOnlyNamesIt(t *testing.T) {
 		&appsv1.StatefulSet{ObjectMeta: meta("later", "2", nil), Spec: appsv1.StatefulSetSpec{
 			Replicas: &three, Selector: app("later"), Ordinals: &appsv1.StatefulSetOrdinals{Start: 5},
 		}},
-		&appsv1.ReplicaSet{ObjectMeta: meta("pg-a", "3", ref("apps/v1", "Deployment", "pg", "4")), Spec: appsv1.ReplicaSetSpec{Selector: app("pg")}},
+		&appsv1.Deployment{ObjectMeta: meta("pg", "4", nil), Spec: appsv1.DeploymentSpec{Selector: app("pg")}},
+		labelled(&appsv1.ReplicaSet{ObjectMeta: meta("pg-a", "3", ref("apps/v1", "Deployment", "pg", "4")), Spec: appsv1.ReplicaSetSpec{Selector: app("pg")}}, "pg"),
+		labelled(&appsv1.ReplicaSet{ObjectMeta: meta("forged", "10", ref("apps/v1", "Deployment", "pg", "4")), Spec: appsv1.ReplicaSetSpec{Selector: app("thief")}}, "thief"),
+		labelled(&appsv1.ReplicaSet{ObjectMeta: meta("rolled", "11", ref("argoproj.io/v1alpha1", "Rollout", "pg", "12")), Spec: appsv1.ReplicaSetSpec{Selector: app("rolled")}}, "rolled"),
 		&appsv1.ReplicaSet{ObjectMeta: meta("bare", "5", nil), Spec: appsv1.ReplicaSetSpec{Selector: app("bare")}},
 		&appsv1.DaemonSet{ObjectMeta: meta("agent", "6", nil), Spec: appsv1.DaemonSetSpec{Selector: app("agent")}},
 	)
@@ -51,6 +54,9 @@ func TestAControllerMakesNoPodThatOnlyNamesIt(t *testing.T) {
 		{"later-0", "later", ref("apps/v1", "StatefulSet", "later", "2"), ""},
 		{"pg-a-x", "pg", ref("apps/v1", "ReplicaSet", "pg-a", "3"), "Deployment/pg"},
 		{"thief", "thief", ref("apps/v1", "ReplicaSet", "pg-a", "3"), ""},
+		{"thief", "thief", ref("apps/v1", "ReplicaSet", "forged", "10"), ""}, // which the Deployment does not select
+		{"rolled-x", "rolled", ref("argoproj.io/v1alpha1", "Rollout", "pg", "12"), "Rollout/pg"},
+		{"rolled-x", "rolled", ref("apps/v1", "ReplicaSet", "rolled", "11"), "Rollout/pg"},
 		{"bare-x", "bare", ref("apps/v1", "ReplicaSet", "bare", "5"), "ReplicaSet/bare"},
 		{"agent-x", "agent", ref("apps/v1", "DaemonSet", "agent", "6"), "DaemonSet/agent"},
 		{"thief", "thief", ref("apps/v1", "DaemonSet", "agent", "6"), ""},
@@ -66,5 +72,63 @@ func TestAControllerMakesNoPodThatOnlyNamesIt(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%s, labelled %s: %q, %v; want %q", c.pod, c.app, got, err, c.want)
 		}
+	}
+}
+
+func labelled(set *appsv1.ReplicaSet, app string) *appsv1.ReplicaSet {
+	set.Labels = map[string]string{"app": app}
+	return set
+}
+
+// A pod that names another kind with the UID of a controller is not one of that controller's, in
+// whatever order they are seen; and a Service leads to the pods of one controller.
+func TestAClaimOfAnotherKindIsAnotherController(t *testing.T) {
+	yes := true
+	pod := func(name, version, kind, set string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": "redis"}}}
+		if kind != "" {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: set, UID: "1", Controller: &yes}}
+		}
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		return p
+	}
+	replicas, app := int32(2), map[string]string{"app": "redis"}
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "redis", UID: "1"},
+		Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: app}}}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "redis"}, Spec: corev1.ServiceSpec{Selector: app}}
+	zero, one := pod("redis-0", "apps/v1", "StatefulSet", "redis"), pod("redis-1", "apps/v1", "StatefulSet", "redis")
+	away := zero.DeepCopy()
+	away.Status.Conditions = nil
+	for name, forged := range map[string]*corev1.Pod{
+		"another group":   pod("a-thief", "example.com/v1", "StatefulSet", "redis"),
+		"another kind":    pod("a-thief", "example.com/v1", "Cluster", "redis"),
+		"another name":    pod("a-thief", "apps/v1", "StatefulSet", "other"),
+		"an unknown kind": pod("a-thief", "apps/v1", "Other", "redis"),
+		"no version":      pod("a-thief", "/", "StatefulSet", "redis"),
+		"no controller":   pod("a-thief", "", "", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			clients := &Clients{Kube: fake.NewClientset(set, service, zero, one, forged)}
+			owners := clients.Owners()
+			for _, kind := range []string{"statefulset", "service"} {
+				named, err := owners.Named(t.Context(), "shop", kind, "redis", []corev1.Pod{*forged, *zero, *one})
+				if kind == "service" && err == nil || kind == "statefulset" && (err != nil || len(named) != 2) {
+					t.Errorf("%s/redis is %d pods, %v", kind, len(named), err)
+				}
+			}
+			siblings, err := owners.Siblings(t.Context(), *zero)
+			if err != nil || len(siblings) != 2 || siblings[0].Name != "redis-0" || siblings[1].Name != "redis-1" {
+				t.Errorf("%d siblings, %v", len(siblings), err)
+			}
+			for _, all := range [][]corev1.Pod{{*forged, *zero}, {*zero, *forged}, {*forged, *away}} {
+				if err := clients.Owners().One(t.Context(), "shop", "redis", all); err == nil {
+					t.Errorf("%s and %s count as of one controller", all[0].Name, all[1].Name)
+				}
+			}
+		})
+	}
+	clients := &Clients{Kube: fake.NewClientset(set, service, away, one)}
+	if got, err := clients.ReadyPodBehind(t.Context(), "shop", "redis"); err != nil || got != "redis-1" {
+		t.Errorf("%s, %v: want the pod that is ready", got, err)
 	}
 }

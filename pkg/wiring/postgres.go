@@ -74,7 +74,7 @@ func openPostgres(ctx context.Context, in opening) (*Opened, error) {
 		return nil, err
 	}
 	in = settled(in, pods)
-	replicas, err := standbyPods(ctx, in)
+	replicas, err := standbyPods(ctx, in, in.clients.Owners())
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/config"
 	"github.com/kubectl-rotate/kubectl-rotate/pkg/kube"
@@ -37,79 +36,38 @@ func (s stores) nodes(ctx context.Context) (all []redisacl.Node, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
 	}
-	fits, err := s.members(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range pods.Items {
-		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed { // its containers have ended for good
-			continue
-		}
-		if p.Name == s.first[0].Name { // which may be another one by now, or gone
-			all = slices.Insert(all, 0, s.node(p))
-			continue
-		}
-		fit, err := fits(p)
+	running := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return kube.Over(&p) })
+	names := map[string]bool{}
+	for _, p := range running {
+		same, err := s.owners.Same(ctx, &s.first[0], &p)
 		if err != nil {
 			return nil, err
 		}
-		if fit {
+		names[p.Name] = same
+	}
+	for _, text := range redisOf(s.in.target).Nodes {
+		kind, name, isPod := strings.Cut(text, "/")
+		if !isPod {
+			continue
+		}
+		named, err := s.owners.Named(ctx, namespace, kind, name, running)
+		if err != nil {
+			return nil, fmt.Errorf("redis.nodes: %w", err)
+		}
+		for _, p := range named {
+			names[p.Name] = true
+		}
+	}
+	for _, p := range running {
+		switch {
+		case p.Name == s.first[0].Name: // which may be another one by now, or gone
+			all = slices.Insert(all, 0, s.node(p))
+		case names[p.Name]:
 			all = append(all, s.node(p))
 		}
 	}
 	more, err := s.addresses("")
 	return append(all, more...), err
-}
-
-// member is whether a pod is a node.
-type member func(corev1.Pod) (bool, error)
-
-// members is whether a pod is one by its controller, or by what the configuration names.
-func (s stores) members(ctx context.Context) (member, error) {
-	fits := []member{func(p corev1.Pod) (bool, error) { return s.owners.Same(ctx, &s.first[0], &p) }}
-	for _, name := range redisOf(s.in.target).Nodes {
-		kind, name, found := strings.Cut(name, "/")
-		if !found {
-			continue
-		}
-		fit, err := s.member(ctx, kind, name)
-		if err != nil {
-			return nil, err
-		}
-		fits = append(fits, fit)
-	}
-	return func(p corev1.Pod) (fit bool, err error) {
-		for i := 0; i < len(fits) && !fit && err == nil; i++ {
-			fit, err = fits[i](p)
-		}
-		return fit, err
-	}, nil
-}
-
-// member is whether a pod is what the configuration names.
-func (s stores) member(ctx context.Context, kind, name string) (member, error) {
-	switch kind {
-	case "pod":
-		return func(p corev1.Pod) (bool, error) { return p.Name == name, nil }, nil
-	case "service":
-		namespace := s.first[0].Namespace
-		service, err := s.in.clients.Kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("reading service %s/%s of redis.nodes: %w", namespace, name, err)
-		}
-		chosen, err := kube.Selector(service)
-		if err != nil {
-			return nil, fmt.Errorf("redis.nodes: %w", err)
-		}
-		return func(p corev1.Pod) (bool, error) { return chosen.Matches(labels.Set(p.Labels)), nil }, nil
-	}
-	return func(p corev1.Pod) (bool, error) { // statefulset
-		if c := metav1.GetControllerOf(&p); c == nil || c.Kind != "StatefulSet" || c.Name != name {
-			return false, nil
-		}
-		c, err := s.owners.Of(ctx, &p)
-		return c != nil, err
-	}, nil
 }
 
 // addresses are the nodes that the configuration gives as host:port, which are dialed from here.

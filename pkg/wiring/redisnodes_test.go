@@ -32,6 +32,7 @@ func controlledBy(kind, name string) metav1.OwnerReference {
 func replicaSet(name, deployment string) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: name, UID: types.UID("ReplicaSet/" + name), OwnerReferences: []metav1.OwnerReference{controlledBy("Deployment", deployment)},
+		Labels: map[string]string{"app": deployment},
 	}, Spec: appsv1.ReplicaSetSpec{Selector: labelled("store")}}
 }
 
@@ -57,6 +58,7 @@ func TestNodesOfRedisAreThoseOfItsControllerAndOfTheConfiguration(t *testing.T) 
 		owned("redis-0", "StatefulSet", "redis", "redis"), owned("redis-1", "StatefulSet", "redis", "redis"), ended,
 		owned("redis-replicas-0", "StatefulSet", "redis-replicas", "replica"), owned("redis-2", "", "", "redis"), owned("thief", "StatefulSet", "thief", "redis"),
 		owned("store-a-x", "ReplicaSet", "store-a", "store"), owned("store-b-x", "ReplicaSet", "store-b", "store"), owned("other-x", "ReplicaSet", "other", "store"),
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "store", UID: "Deployment/store"}, Spec: appsv1.DeploymentSpec{Selector: labelled("store")}},
 		replicaSet("store-a", "store"), replicaSet("store-b", "store"), replicaSet("other", "other"),
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "replicas"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "replica"}}},
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "everything"}},

@@ -66,7 +66,7 @@ func serverRules(t config.Target, via kube.Via, limits *Scope) map[string][]rbac
 	if there != "" && all[there] == nil {
 		all[there] = []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
-			{APIGroups: []string{"apps"}, Resources: []string{"replicasets", "statefulsets", "daemonsets"}, Verbs: []string{"get"}},
+			{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, Verbs: []string{"get"}},
 		}
 	}
 	all[there] = append(all[there], wayRules(via, limits.pods())...)

@@ -51,7 +51,7 @@ func (s *Scope) findServer(ctx context.Context, in opening) []corev1.Pod {
 	pods, err := serverPods(ctx, in)
 	if err == nil {
 		var more []corev1.Pod
-		more, err = standbyPods(ctx, in)
+		more, err = standbyPods(ctx, in, in.clients.Owners())
 		pods = append(pods, more...)
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package wiring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,9 +16,15 @@ import (
 
 // standbyPods are the pods of the standbys that the configuration names. Addresses are for a server that is dialed directly, and
 // pods for one that is not.
-func standbyPods(ctx context.Context, in opening) (all []corev1.Pod, err error) {
-	if in.target.Postgres == nil {
+func standbyPods(ctx context.Context, in opening, owners *kube.Owners) (all []corev1.Pod, err error) {
+	if in.target.Postgres == nil || len(in.target.Postgres.Standbys) == 0 {
 		return nil, nil
+	}
+	var list *corev1.PodList
+	if in.via != kube.ViaDirect {
+		if list, err = in.clients.Kube.CoreV1().Pods(serverNamespace(in)).List(ctx, metav1.ListOptions{}); err != nil {
+			return nil, fmt.Errorf("listing the pods in %s: %w", serverNamespace(in), err)
+		}
 	}
 	for _, text := range in.target.Postgres.Standbys {
 		kind, name, isPod := strings.Cut(text, "/")
@@ -33,9 +38,9 @@ func standbyPods(ctx context.Context, in opening) (all []corev1.Pod, err error) 
 			return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("only --via=direct leads to %s, which postgres.standbys names", text),
 				"name the standby as pod/NAME, statefulset/NAME or service/NAME"))
 		}
-		pods, err := standbysOf(ctx, in, kind, name)
+		pods, err := owners.Named(ctx, serverNamespace(in), kind, name, list.Items)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("postgres.standbys: %w", err)
 		}
 		if len(pods) == 0 {
 			return nil, rotation.Refuse(rotation.WithHint(fmt.Errorf("there is no pod of %s in namespace %s, which postgres.standbys names", text, serverNamespace(in)),
@@ -46,33 +51,6 @@ func standbyPods(ctx context.Context, in opening) (all []corev1.Pod, err error) 
 	return all, nil
 }
 
-// standbysOf are the pods that a pod's, a StatefulSet's or a Service's name stands for.
-func standbysOf(ctx context.Context, in opening, kind, name string) ([]corev1.Pod, error) {
-	namespace := serverNamespace(in)
-	if kind == "service" {
-		return in.clients.PodsBehind(ctx, namespace, name)
-	}
-	list, err := in.clients.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing the pods in %s: %w", namespace, err)
-	}
-	owners := in.clients.Owners()
-	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
-		switch kind {
-		case "pod":
-			return p.Name != name
-		case "statefulset":
-			if c := metav1.GetControllerOf(&p); c == nil || c.Kind != "StatefulSet" || c.Name != name {
-				return true
-			}
-			c, failed := owners.Of(ctx, &p)
-			err = errors.Join(err, failed)
-			return c == nil
-		}
-		return false
-	}), err
-}
-
 // discoverNodes gives the nodes as they are now: pods come and go.
 func discoverNodes(in opening, first corev1.Pod, admin postgres.Admin) func(context.Context) ([]postgres.Node, error) {
 	owners := in.clients.Owners()
@@ -81,7 +59,7 @@ func discoverNodes(in opening, first corev1.Pod, admin postgres.Admin) func(cont
 		if err != nil {
 			return nil, err
 		}
-		replicas, err := standbyPods(ctx, in)
+		replicas, err := standbyPods(ctx, in, owners)
 		return nodes(in, slices.Concat(pods, replicas), admin), err
 	}
 }

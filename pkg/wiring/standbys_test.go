@@ -43,7 +43,7 @@ func setNamed(name string, replicas int32) *appsv1.StatefulSet {
 // What makes the server's pods is never rolled as a consumer of its own Secret, whatever its kind; and all its pods are nodes.
 func TestWhatMakesTheServerIsKept(t *testing.T) {
 	set := func(name string, owner []metav1.OwnerReference) *appsv1.ReplicaSet {
-		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), OwnerReferences: owner},
+		return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), OwnerReferences: owner, Labels: map[string]string{"app": "pg"}},
 			Spec: appsv1.ReplicaSetSpec{Selector: labelled("pg")}}
 	}
 	for _, c := range []struct {
@@ -70,6 +70,7 @@ func TestWhatMakesTheServerIsKept(t *testing.T) {
 			client := fake.NewClientset(
 				setNamed("pg", 2), &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "agent", UID: "agent"}, Spec: appsv1.DaemonSetSpec{Selector: labelled("pg")}},
 				serverPod("forged", "10.0.0.8", ownedBy("apps/v1", "StatefulSet", "pg")), serverPod("pg-7", "10.0.0.8", ownedBy("apps/v1", "StatefulSet", "pg")),
+				&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "pg", UID: "pg"}, Spec: appsv1.DeploymentSpec{Selector: labelled("pg")}},
 				set("pg-new", ownedBy("apps/v1", "Deployment", "pg")), set("pg-old", ownedBy("apps/v1", "Deployment", "pg")), set("alone", nil),
 				serverPod("backend", "10.0.0.9", ownedBy("apps/v1", "ReplicaSet", "backend")), set("backend", ownedBy("apps/v1", "Deployment", "backend")))
 			for _, p := range c.pods {
@@ -124,7 +125,7 @@ func TestStandbysOfTheConfiguration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := standbyPods(t.Context(), in)
+		more, err := standbyPods(t.Context(), in, in.clients.Owners())
 		if c.fails != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fails) || rotation.Hint(err) == "" {
 				t.Errorf("%s %q: %v (%s), want %q and a hint", c.via, c.standbys, err, rotation.Hint(err), c.fails)
