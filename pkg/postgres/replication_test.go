@@ -94,9 +94,15 @@ func TestNodesAreDiscoveredAnew(t *testing.T) {
 
 func (a *app) waits(what string, ok func() bool) {
 	a.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(glance) {
-		if time.Now().After(end) {
+	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
 			a.t.Fatalf("waited in vain: %s", what)
+		case <-tick.C:
 		}
 	}
 }
