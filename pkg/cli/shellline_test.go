@@ -49,6 +49,9 @@ func TestNoRecordWritesACommand(t *testing.T) {
 		if found.Name != c.shown || string(found.Kind) != c.shownKind {
 			t.Errorf("%q of kind %q: is called %q of kind %q", c.name, c.kind, found.Name, found.Kind)
 		}
+		if steps := wiring.OutlineOf(found.Kind)(rotation.Intent{From: 1, To: 2}); len(steps) == 0 { // whoever shows its phase asks for them
+			t.Errorf("%q of kind %q: it has no steps", c.name, c.kind)
+		}
 		line := shellLine{&kube.Clients{Context: c.context}, found, "tenant", c.file}
 		if got := line.goOn(c.back, false); got != c.want {
 			t.Errorf("%q of kind %q: got %q, want %q", c.name, c.kind, got, c.want)
