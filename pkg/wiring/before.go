@@ -124,6 +124,9 @@ func itemRules(t config.Target) (rules []rbacv1.PolicyRule) {
 
 var (
 	forwardRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create"}}
+	podsRule    = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}
+	// makersRule is to tell the pods of a server from those that only name its controller.
+	makersRule  = rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, Verbs: []string{"get"}}
 	serviceRule = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}}
 )
 
@@ -144,7 +147,7 @@ func itemRulesElsewhere(t config.Target) map[string][]rbacv1.PolicyRule {
 		if there := at(t, p.Namespace); p.URL == "" && there != "" && all[there] == nil {
 			all[there] = []rbacv1.PolicyRule{
 				serviceRule, forwardRule,
-				{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
+				podsRule, makersRule,
 			}
 		}
 	}

@@ -89,3 +89,27 @@ func TestARoleForAutoAllowsBothConnections(t *testing.T) {
 		}
 	}
 }
+
+// Wherever pods are told apart by what makes them, the Role lets a run read that.
+func TestARoleReadsWhatMakesPods(t *testing.T) {
+	elsewhere := config.Target{Kind: config.KindPostgres, Namespace: "shop", Postgres: &config.Postgres{Namespace: "db", Pod: "pg-0"}}
+	jwt := config.Target{Kind: config.KindJWT, Namespace: "shop", JWT: &config.JWT{Sessions: &config.Sessions{Redis: config.Redis{Namespace: "db", Pod: "redis-0"}}}}
+	monitored := config.Target{Kind: config.KindPostgres, Namespace: "shop", Gates: config.Gates{
+		Prometheus: []config.PrometheusGate{{Prometheus: config.Prometheus{Namespace: "db", Service: "prometheus"}}},
+	}}
+	for name, rules := range map[string][]rbacv1.PolicyRule{
+		"a server elsewhere":          postgresEngine().rulesIn("shop", elsewhere, kube.ViaPortForward, nil)["db"],
+		"sessions elsewhere":          jwtEngine().rulesIn("shop", jwt, kube.ViaPortForward, nil)["db"],
+		"Prometheus elsewhere":        itemRulesElsewhere(monitored)["db"],
+		"the target's own namespace":  postgresEngine().rulesIn("shop", elsewhere, kube.ViaPortForward, nil)[""],
+		"signing keys' own namespace": jwtEngine().rulesIn("shop", jwt, kube.ViaPortForward, nil)[""],
+	} {
+		for _, resource := range []string{"deployments", "replicasets", "statefulsets", "daemonsets"} {
+			if !slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
+				return slices.Contains(r.APIGroups, "apps") && slices.Contains(r.Resources, resource) && slices.Contains(r.Verbs, "get") && len(r.ResourceNames) == 0
+			}) {
+				t.Errorf("%s: no get %s in %v", name, resource, rules)
+			}
+		}
+	}
+}

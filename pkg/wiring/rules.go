@@ -64,10 +64,7 @@ func serverRules(t config.Target, via kube.Via, limits *Scope) map[string][]rbac
 	all[""] = append(homeRules(t, limits), all[""]...)
 	there := serverKey(t)
 	if there != "" && all[there] == nil {
-		all[there] = []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
-			{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, Verbs: []string{"get"}},
-		}
+		all[there] = []rbacv1.PolicyRule{podsRule, makersRule}
 	}
 	all[there] = append(all[there], wayRules(via, limits.pods())...)
 	if via != kube.ViaDirect && findsByService(t) {

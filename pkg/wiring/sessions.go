@@ -81,7 +81,7 @@ func (s *sessions) Warning() string { return redisacl.Keys{Flush: s.flush}.Warni
 func sessionRules(all map[string][]rbacv1.PolicyRule, t config.Target, via kube.Via, s *Scope) {
 	there := serverKey(t)
 	if there != "" {
-		all[there] = append(all[there], rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}})
+		all[there] = append(all[there], podsRule, makersRule)
 	}
 	all[there] = append(all[there], wayRules(via, s.pods())...)
 	all[""] = append(all[""], readServer(t.Server())...)
